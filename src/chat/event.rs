@@ -1,0 +1,317 @@
+//! The facts of a conversation's log, and positions in it.
+//!
+//! An [`Event`] is structural: it takes one position. A [`Delta`] is streamed text: it takes as many positions as
+//! its text has UTF-8 bytes. Their ranges tile the log.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::chat::conversation::{ConversationChanges, ConversationInfo};
+use crate::chat::message::{Call, FinishReason, Message, MessageStatus, Part, Usage};
+use crate::chat::turn::{QueuedTurn, TurnPlan};
+use crate::id::{CallId, MessageId, TurnId};
+
+/// A position in a conversation's log: 0 before the first event.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(transparent)]
+pub struct Seq(pub u64);
+
+impl Seq {
+    pub const START: Self = Self(0);
+
+    pub const fn plus(self, width: u64) -> Self {
+        Self(self.0 + width)
+    }
+}
+
+impl std::fmt::Display for Seq {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// Which history a position belongs to. It changes only when history was replaced (a restore from a backup).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Epoch(pub u64);
+
+impl std::fmt::Display for Epoch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// What a client holds: everything up to here was seen. Written `<epoch>.<seq>`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Cursor {
+    pub epoch: Epoch,
+    pub seq: Seq,
+}
+
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.epoch, self.seq)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a cursor is `<epoch>.<seq>`, two whole numbers")]
+pub struct InvalidCursor;
+
+impl std::str::FromStr for Cursor {
+    type Err = InvalidCursor;
+
+    fn from_str(text: &str) -> Result<Self, InvalidCursor> {
+        let (epoch, seq) = text.split_once('.').ok_or(InvalidCursor)?;
+        let number = |digits: &str| match digits.bytes().all(|b| b.is_ascii_digit()) {
+            true => digits.parse::<u64>().map_err(|_| InvalidCursor),
+            false => Err(InvalidCursor),
+        };
+        Ok(Self { epoch: Epoch(number(epoch)?), seq: Seq(number(seq)?) })
+    }
+}
+
+impl Serialize for Cursor {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+/// An error as a client reads it (RFC 9457), on its own or inside `turn.failed`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    /// A stable slug such as `turn-in-progress`, as a relative URI.
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub title: String,
+    pub status: u16,
+    pub detail: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+}
+
+/// What is wrong with one field of a request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct FieldError {
+    /// RFC 6901.
+    pub pointer: String,
+    pub detail: String,
+}
+
+/// What a waiting turn waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitingFor {
+    Approval,
+    ClientTool,
+    Answer,
+}
+
+/// A structural event. What it carries is both what a client is told and what the tables are made from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "type")]
+pub enum Event {
+    #[serde(rename = "conversation.created")]
+    ConversationCreated { conversation: ConversationInfo },
+    #[serde(rename = "conversation.updated")]
+    ConversationUpdated { changes: ConversationChanges },
+    #[serde(rename = "conversation.head_changed")]
+    HeadChanged { head: Option<MessageId> },
+    #[serde(rename = "conversation.deleted")]
+    ConversationDeleted {},
+
+    #[serde(rename = "message.created")]
+    MessageCreated {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        turn_id: Option<TurnId>,
+        message: Message,
+    },
+    #[serde(rename = "part.started")]
+    PartStarted { turn_id: TurnId, message_id: MessageId, index: u32, part: Part },
+    #[serde(rename = "part.completed")]
+    PartCompleted {
+        turn_id: TurnId,
+        message_id: MessageId,
+        index: u32,
+        /// The part without its text, where something else about it changed (a call was discarded).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        part: Option<Part>,
+        /// The length of the whole streamed text, in UTF-8 bytes.
+        bytes: u64,
+    },
+    #[serde(rename = "message.completed")]
+    MessageCompleted {
+        turn_id: TurnId,
+        message_id: MessageId,
+        status: MessageStatus,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        finish_reason: Option<FinishReason>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        usage: Option<Usage>,
+    },
+
+    #[serde(rename = "turn.queued")]
+    TurnQueued { turn_id: TurnId, turn: QueuedTurn },
+    #[serde(rename = "turn.started")]
+    TurnStarted { turn_id: TurnId, turn: TurnPlan },
+    #[serde(rename = "turn.waiting")]
+    TurnWaiting {
+        turn_id: TurnId,
+        #[serde(rename = "for")]
+        waiting_for: WaitingFor,
+    },
+    #[serde(rename = "turn.resumed")]
+    TurnResumed { turn_id: TurnId, attempt: u32, reason: ResumeReason },
+    #[serde(rename = "turn.completed")]
+    TurnCompleted {
+        turn_id: TurnId,
+        usage: Usage,
+        /// The turn that took this one's message up before its next step (`on_busy: steer`).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        steered_into: Option<TurnId>,
+    },
+    #[serde(rename = "turn.failed")]
+    TurnFailed { turn_id: TurnId, problem: Problem },
+    #[serde(rename = "turn.cancelled")]
+    TurnCancelled { turn_id: TurnId },
+    #[serde(rename = "turn.interrupted")]
+    TurnInterrupted { turn_id: TurnId },
+    /// The queue was reordered or edited: its turns in their new order.
+    #[serde(rename = "queue.changed")]
+    QueueChanged { turn_ids: Vec<TurnId> },
+    /// A queued turn's message was edited before it ran.
+    #[serde(rename = "queue.edited")]
+    QueueEdited { turn_id: TurnId, parts: Vec<Part> },
+
+    #[serde(rename = "tool.proposed")]
+    ToolProposed { turn_id: TurnId, call: Call },
+    #[serde(rename = "tool.failed")]
+    ToolFailed { turn_id: TurnId, call_id: CallId, error: String },
+
+    #[serde(rename = "notice")]
+    Notice {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        turn_id: Option<TurnId>,
+        code: String,
+        text: String,
+    },
+}
+
+/// Why a turn began another attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ResumeReason {
+    /// The server stopped in the middle of the answer.
+    Restart,
+    /// The provider's stream broke off in the middle of the answer.
+    ProviderInterrupted,
+}
+
+impl Event {
+    /// The `type` on the wire.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::ConversationCreated { .. } => "conversation.created",
+            Self::ConversationUpdated { .. } => "conversation.updated",
+            Self::HeadChanged { .. } => "conversation.head_changed",
+            Self::ConversationDeleted { .. } => "conversation.deleted",
+            Self::MessageCreated { .. } => "message.created",
+            Self::PartStarted { .. } => "part.started",
+            Self::PartCompleted { .. } => "part.completed",
+            Self::MessageCompleted { .. } => "message.completed",
+            Self::TurnQueued { .. } => "turn.queued",
+            Self::TurnStarted { .. } => "turn.started",
+            Self::TurnWaiting { .. } => "turn.waiting",
+            Self::TurnResumed { .. } => "turn.resumed",
+            Self::TurnCompleted { .. } => "turn.completed",
+            Self::TurnFailed { .. } => "turn.failed",
+            Self::TurnCancelled { .. } => "turn.cancelled",
+            Self::TurnInterrupted { .. } => "turn.interrupted",
+            Self::QueueChanged { .. } => "queue.changed",
+            Self::QueueEdited { .. } => "queue.edited",
+            Self::ToolProposed { .. } => "tool.proposed",
+            Self::ToolFailed { .. } => "tool.failed",
+            Self::Notice { .. } => "notice",
+        }
+    }
+
+    /// The turn that this event belongs to.
+    pub const fn turn_id(&self) -> Option<TurnId> {
+        match self {
+            Self::ConversationCreated { .. }
+            | Self::ConversationUpdated { .. }
+            | Self::HeadChanged { .. }
+            | Self::ConversationDeleted { .. }
+            | Self::QueueChanged { .. } => None,
+            Self::MessageCreated { turn_id, .. } | Self::Notice { turn_id, .. } => *turn_id,
+            Self::PartStarted { turn_id, .. }
+            | Self::PartCompleted { turn_id, .. }
+            | Self::MessageCompleted { turn_id, .. }
+            | Self::TurnQueued { turn_id, .. }
+            | Self::TurnStarted { turn_id, .. }
+            | Self::TurnWaiting { turn_id, .. }
+            | Self::TurnResumed { turn_id, .. }
+            | Self::TurnCompleted { turn_id, .. }
+            | Self::TurnFailed { turn_id, .. }
+            | Self::TurnCancelled { turn_id }
+            | Self::TurnInterrupted { turn_id }
+            | Self::QueueEdited { turn_id, .. }
+            | Self::ToolProposed { turn_id, .. }
+            | Self::ToolFailed { turn_id, .. } => Some(*turn_id),
+        }
+    }
+
+    /// Whether this event is the last one of its turn.
+    pub const fn ends_turn(&self) -> bool {
+        matches!(
+            self,
+            Self::TurnCompleted { .. }
+                | Self::TurnFailed { .. }
+                | Self::TurnCancelled { .. }
+                | Self::TurnInterrupted { .. }
+        )
+    }
+}
+
+/// Streamed text of one part. `text` is never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delta {
+    pub turn_id: TurnId,
+    pub message_id: MessageId,
+    pub index: u32,
+    pub text: String,
+}
+
+/// One entry of the log, structural or streamed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Entry {
+    Event(Event),
+    Delta(Delta),
+}
+
+impl Entry {
+    /// How many positions of the log it takes.
+    pub const fn width(&self) -> u64 {
+        match self {
+            Self::Event(_) => 1,
+            Self::Delta(delta) => delta.text.len() as u64,
+        }
+    }
+}
+
+/// The settings of one send, as the provider is asked for them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<f64>,
+    /// `none`, `minimal`, `low`, `medium`, `high`, or what the provider knows besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning_effort: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_output_tokens: Option<u32>,
+    /// As OpenAI's chat completions take it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub response_format: Option<Value>,
+}

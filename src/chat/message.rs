@@ -1,0 +1,203 @@
+//! Messages and their parts: the nodes of a conversation's tree.
+//!
+//! A message is immutable once it is complete. A tool call's state and output live beside it, in its [`Call`].
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::clock::Timestamp;
+use crate::id::{CallId, FileId, MessageId, TurnId};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    User,
+    Assistant,
+    System,
+}
+
+/// Where a message is in its life. Only `streaming` ever changes, and only once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageStatus {
+    Streaming,
+    Complete,
+    /// Cut off by a crash, a restart or the provider: the text stays as it was shown.
+    Interrupted,
+    Cancelled,
+    Failed,
+}
+
+/// Why the model stopped, in the words of OpenAI's chat completions; another provider's are translated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FinishReason {
+    Stop,
+    Length,
+    ToolCalls,
+    ContentFilter,
+    /// A reason that has no counterpart, as the provider wrote it.
+    #[serde(untagged)]
+    Other(String),
+}
+
+/// Tokens as the provider counted them. `input_tokens` includes the cached ones, `output_tokens` includes reasoning.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default)]
+pub struct Usage {
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub reasoning_tokens: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cached_input_tokens: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cache_write_tokens: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+impl std::ops::AddAssign for Usage {
+    fn add_assign(&mut self, other: Self) {
+        self.input_tokens += other.input_tokens;
+        self.output_tokens += other.output_tokens;
+        self.reasoning_tokens += other.reasoning_tokens;
+        self.cached_input_tokens += other.cached_input_tokens;
+        self.cache_write_tokens += other.cache_write_tokens;
+    }
+}
+
+/// A piece of a message. `text`, `reasoning` and `tool_call` stream; the others come whole.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Part {
+    Text {
+        text: String,
+    },
+    Reasoning {
+        text: String,
+    },
+    ToolCall {
+        call_id: CallId,
+        name: String,
+        /// The arguments' JSON text, verbatim, as the model wrote it.
+        args_text: String,
+        /// The message was cut before the call was whole: it never runs.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        discarded: bool,
+    },
+    File {
+        file_id: FileId,
+    },
+    Source {
+        url: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        title: Option<String>,
+    },
+    Notice {
+        code: String,
+        text: String,
+    },
+}
+
+impl Part {
+    /// The streamed text: what the concatenated deltas of this part spell.
+    pub fn streamed(&self) -> &str {
+        match self {
+            Self::Text { text } | Self::Reasoning { text } => text,
+            Self::ToolCall { args_text, .. } => args_text,
+            Self::File { .. } | Self::Source { .. } | Self::Notice { .. } => "",
+        }
+    }
+
+    /// The same part with its streamed text replaced.
+    pub fn with_streamed(mut self, new: String) -> Self {
+        match &mut self {
+            Self::Text { text } | Self::Reasoning { text } => *text = new,
+            Self::ToolCall { args_text, .. } => *args_text = new,
+            Self::File { .. } | Self::Source { .. } | Self::Notice { .. } => {}
+        }
+        self
+    }
+}
+
+/// What a provider needs back, verbatim, to accept one of its parts again: a thinking signature, an encrypted
+/// reasoning item, the provider's own id of a call. Stored beside the part; never on the wire, never read by us.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Opaque {
+    /// The kind of API that wrote it (`anthropic`, `openai-responses`, ...); only the same kind gets it back.
+    pub api: String,
+    pub data: Value,
+}
+
+/// A part as it is stored: with what only its provider understands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredPart {
+    pub part: Part,
+    pub opaque: Option<Opaque>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Message {
+    pub id: MessageId,
+    pub parent_id: Option<MessageId>,
+    pub role: Role,
+    pub status: MessageStatus,
+    #[serde(default)]
+    pub parts: Vec<Part>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn_id: Option<TurnId>,
+    /// Which model call of its turn made this message, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finish_reason: Option<FinishReason>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub metadata: Option<Value>,
+    pub created_at: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CallState {
+    Proposed,
+    Pending,
+    Approved,
+    Started,
+    Succeeded,
+    Failed,
+    Unknown,
+    Denied,
+    Expired,
+    Cancelled,
+}
+
+/// One tool call of a turn.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Call {
+    pub id: CallId,
+    pub turn_id: TurnId,
+    pub message_id: MessageId,
+    pub tool: String,
+    /// The arguments as JSON, where their text is JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub args: Option<Value>,
+    pub args_text: String,
+    pub state: CallState,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}

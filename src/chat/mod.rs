@@ -1,0 +1,9 @@
+//! What a conversation is and how a turn behaves. Pure: no tasks, no database, no clock, no randomness.
+//!
+//! Ids, times and results come in as arguments; events and effects go out as values.
+
+pub mod context;
+pub mod conversation;
+pub mod event;
+pub mod message;
+pub mod turn;

@@ -1,0 +1,237 @@
+//! A turn: one run of the agent, from an input to a terminal state, as a pure state machine.
+//!
+//! [`decide`] says what happens and what to do about it; [`evolve`] makes it so once it is committed.
+//! Every result of a model call carries the attempt and step that asked for it; what is stale is dropped.
+
+mod decide;
+mod evolve;
+pub mod restart;
+
+pub use decide::decide;
+pub use evolve::evolve;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::chat::context::ToolSpec;
+use crate::chat::event::{Entry, Problem, ResumeReason, Settings};
+use crate::chat::message::{FinishReason, Opaque, Part, StoredPart, Usage};
+use crate::clock::Timestamp;
+use crate::id::{CallId, MessageId, TurnId, UserId};
+
+/// At most so many attempts without a newly completed step (DESIGN.md, "Recovery of a running turn").
+pub const MAX_ATTEMPTS_PER_STEP: u32 = 3;
+
+/// What to do with an answer that was cut.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Recovery {
+    /// A new message goes on where the cut one stopped.
+    #[default]
+    Continue,
+    /// A sibling starts over; the cut one stays as a branch.
+    Restart,
+    /// The turn ends as interrupted.
+    Fail,
+}
+
+/// The bounds of one turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Limits {
+    /// Model calls that completed.
+    pub max_steps: u32,
+    /// Input and output tokens of all steps together, as the provider counts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u64>,
+    /// Wall time from the start of the turn, in milliseconds.
+    pub max_wall_ms: u64,
+}
+
+/// What was asked for, by whom and of which agent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TurnRequest {
+    pub agent: String,
+    /// The model that the caller asked for; absent: the agent's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    #[serde(default)]
+    pub settings: Settings,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<ToolSpec>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub tool_choice: Option<Value>,
+    pub requested_by: UserId,
+}
+
+/// A turn as it starts: its request, its place in the tree and the rules that it runs under to its end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TurnPlan {
+    pub request: TurnRequest,
+    /// The message that the turn answers.
+    pub input: MessageId,
+    /// Turns of one lane follow each other on one branch; it is the id of the lane's first turn.
+    pub lane: TurnId,
+    pub limits: Limits,
+    pub recovery: Recovery,
+    pub started_at: Timestamp,
+}
+
+/// A send that waits until its branch is free. Its message is not yet a node of the tree.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct QueuedTurn {
+    pub request: TurnRequest,
+    pub message_id: MessageId,
+    pub parts: Vec<Part>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub metadata: Option<Value>,
+    pub lane: TurnId,
+    /// Where the message goes, if the caller named a parent; else the leaf of its lane at that moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_id: Option<MessageId>,
+    /// Hand the message to the running turn of its lane before that turn's next step.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub steer: bool,
+    /// Ahead of those that were queued before it (`on_busy: interrupt`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub first: bool,
+    pub limits: Limits,
+    pub recovery: Recovery,
+    pub queued_at: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TurnState {
+    Queued,
+    Running,
+    Waiting,
+    Completed,
+    Failed,
+    Cancelled,
+    Interrupted,
+}
+
+impl TurnState {
+    pub const fn is_terminal(self) -> bool {
+        match self {
+            Self::Queued | Self::Running | Self::Waiting => false,
+            Self::Completed | Self::Failed | Self::Cancelled | Self::Interrupted => true,
+        }
+    }
+}
+
+/// Which model call a result belongs to. A result with another fence than the turn's is of a dead attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fence {
+    pub attempt: u32,
+    pub step: u32,
+}
+
+/// A running turn, as its events left it. It holds no text: that is in the log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Turn {
+    pub id: TurnId,
+    pub plan: TurnPlan,
+    pub state: TurnState,
+    pub fence: Fence,
+    /// The last message of the turn's branch: where its next message goes.
+    pub leaf: MessageId,
+    /// The parent of `leaf`, for a sibling of a cut answer.
+    pub leaf_parent: Option<MessageId>,
+    /// The message that is streaming.
+    pub open: Option<OpenMessage>,
+    /// The leaf is an answer that was cut: the next message continues it.
+    pub cut: bool,
+    /// Attempts since a step was last completed, this one included.
+    pub attempts_this_step: u32,
+    /// The calls of the last completed step, answered before the next one.
+    pub usage: Usage,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenMessage {
+    pub id: MessageId,
+    pub parts: Vec<OpenPart>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenPart {
+    /// Without its streamed text.
+    pub head: Part,
+    pub bytes: u64,
+    pub completed: bool,
+}
+
+/// Fresh ids and the time, made by the floor above so that a decision is a function of its arguments.
+#[derive(Debug, Clone, Copy)]
+pub struct Stamp {
+    pub now: Timestamp,
+    /// The id of the message that this input may create.
+    pub message_id: MessageId,
+}
+
+/// What a provider's stream says, in order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ModelOutput {
+    /// The provider accepted the request. At most once, and first. `response_id` is the provider's own id of the
+    /// run, where a later connection can follow the same run again.
+    Opened { model: Option<String>, response_id: Option<String> },
+    /// Parts are numbered from 0 in the order in which they start; several may be open at once.
+    PartStarted { index: u32, part: Part },
+    Delta { index: u32, text: String },
+    PartCompleted { index: u32, opaque: Option<Opaque> },
+    /// The provider said that the answer is whole. Last.
+    Finished { finish_reason: FinishReason, usage: Option<Usage> },
+}
+
+/// Where an answer that follows a cut one belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placement {
+    /// Below the leaf: it goes on from there.
+    Child,
+    /// Beside the leaf: the model began again from the top.
+    Sibling,
+}
+
+/// How a model call ended without an answer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CallFailure {
+    /// The stream broke off after it had begun: another attempt may do better.
+    Broken { detail: String },
+    /// The provider refused, or every retry was used up before anything was shown.
+    Refused { problem: Problem },
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// The message that the turn answers is committed in the same batch.
+    Start { plan: TurnPlan },
+    /// The first output of a call: its message is made.
+    MessageOpened { fence: Fence, model: Option<String>, placement: Placement },
+    Model { fence: Fence, output: ModelOutput },
+    ModelFailed { fence: Fence, failure: CallFailure },
+    Cancel,
+    /// The server started again and found the turn unfinished.
+    Recovered,
+    /// The turn's wall time is over.
+    DeadlinePassed,
+}
+
+/// What to do once the events are committed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Ask the model for the next message of this turn.
+    CallModel { turn_id: TurnId, fence: Fence },
+    /// Stop whatever the turn has running.
+    CancelAttempt { turn_id: TurnId },
+    WakeAt { turn_id: TurnId, at: Timestamp },
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Decision {
+    pub entries: Vec<Entry>,
+    pub effects: Vec<Effect>,
+}

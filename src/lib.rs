@@ -1,0 +1,9 @@
+//! Weir: a self-hosted chat-agent backend. Each conversation is a durable log, each client a cursor on it.
+//!
+//! The floors and the way of a token are drawn in ARCHITECTURE.md.
+
+pub mod chat;
+pub mod clock;
+pub mod id;
+pub mod provider;
+pub mod scope;

@@ -1,0 +1,76 @@
+//! Who is asking, and how far they may reach. Every function that touches a tenant's data takes a [`Scope`].
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::id::{KeyId, UserId, WorkspaceId};
+
+/// A user's role in a workspace, weakest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkspaceRole {
+    /// Reads what is shared; writes nothing.
+    Viewer,
+    Member,
+    Admin,
+    Owner,
+}
+
+/// What an API key may be used for. A key carries some of these; a signed-in person has them all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+pub enum Permission {
+    #[serde(rename = "conversations:read")]
+    ConversationsRead,
+    #[serde(rename = "conversations:write")]
+    ConversationsWrite,
+    #[serde(rename = "approvals:decide")]
+    ApprovalsDecide,
+    #[serde(rename = "tokens:mint")]
+    TokensMint,
+    #[serde(rename = "admin")]
+    Admin,
+}
+
+impl Permission {
+    pub const ALL: [Self; 5] =
+        [Self::ConversationsRead, Self::ConversationsWrite, Self::ApprovalsDecide, Self::TokensMint, Self::Admin];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ConversationsRead => "conversations:read",
+            Self::ConversationsWrite => "conversations:write",
+            Self::ApprovalsDecide => "approvals:decide",
+            Self::TokensMint => "tokens:mint",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+impl std::str::FromStr for Permission {
+    type Err = UnknownPermission;
+
+    fn from_str(text: &str) -> Result<Self, UnknownPermission> {
+        Self::ALL.into_iter().find(|p| p.as_str() == text).ok_or_else(|| UnknownPermission(text.to_owned()))
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a scope; there are conversations:read, conversations:write, approvals:decide, tokens:mint and admin")]
+pub struct UnknownPermission(String);
+
+/// The caller: a user in one workspace, with the rights of the credential in use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    pub workspace_id: WorkspaceId,
+    pub user_id: UserId,
+    pub role: WorkspaceRole,
+    pub permissions: Vec<Permission>,
+    /// The API key in use, if it is one; revoking it ends what it has open.
+    pub key_id: Option<KeyId>,
+}
+
+impl Scope {
+    pub fn permits(&self, permission: Permission) -> bool {
+        self.permissions.contains(&permission)
+    }
+}
