@@ -48,6 +48,11 @@ impl Failure {
         Self { kind, detail: detail.into(), status: None, retry_after: None, retry }
     }
 
+    /// The stream ended without a `Finished` and without an error.
+    pub fn ended_early() -> Self {
+        Self::cut("the answer ended early")
+    }
+
     /// The bytes stopped: the same request may fare better.
     pub(crate) fn cut(detail: impl Into<String>) -> Self {
         Self::new(FailureKind::Broken, Retry::Worthwhile, detail)
@@ -143,7 +148,7 @@ impl Failure {
 impl From<Failure> for CallFailure {
     fn from(failure: Failure) -> Self {
         match failure.kind {
-            FailureKind::Broken => Self::Broken { detail: failure.detail },
+            FailureKind::Broken => Self::Broken { problem: failure.problem() },
             FailureKind::Unauthorized
             | FailureKind::RateLimited
             | FailureKind::Overloaded

@@ -200,7 +200,7 @@ pub enum Placement {
 #[derive(Debug, Clone, PartialEq)]
 pub enum CallFailure {
     /// The stream broke off after it had begun: another attempt may do better.
-    Broken { detail: String },
+    Broken { problem: Problem },
     /// The provider refused, or every retry was used up before anything was shown.
     Refused { problem: Problem },
 }
