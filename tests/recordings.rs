@@ -93,9 +93,13 @@ fn shortest(recordings: &[Recording]) -> Vec<&Recording> {
         .collect()
 }
 
+/// Before each read there is nothing to read for a moment, as on a network.
 async fn replay(kind: Kind, reads: Vec<Vec<u8>>) -> Vec<Result<ModelOutput, Failure>> {
-    let reads = reads.into_iter().map(|read| Ok::<_, std::io::Error>(Bytes::from(read)));
-    decode(kind, stream::iter(reads)).collect().await
+    let reads = stream::iter(reads).then(|read| async {
+        tokio::task::yield_now().await;
+        Ok::<_, std::io::Error>(Bytes::from(read))
+    });
+    decode(kind, reads).collect().await
 }
 
 /// Reads the outputs, and checks that they keep their promises.
