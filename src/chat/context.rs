@@ -28,10 +28,19 @@ pub struct Prompt {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Item {
-    User { parts: Vec<Part> },
+    User {
+        parts: Vec<Part>,
+    },
     /// An answer of the model. Where it called tools, their results follow as items of their own, one per call.
-    Assistant { parts: Vec<PromptPart> },
-    ToolResult { call_id: CallId, name: String, output: String, is_error: bool },
+    Assistant {
+        parts: Vec<PromptPart>,
+    },
+    ToolResult {
+        call_id: CallId,
+        name: String,
+        output: String,
+        is_error: bool,
+    },
 }
 
 /// A part of an earlier answer, with what its provider needs back verbatim.

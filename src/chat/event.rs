@@ -13,7 +13,9 @@ use crate::chat::turn::{QueuedTurn, TurnPlan};
 use crate::id::{CallId, MessageId, TurnId};
 
 /// A position in a conversation's log: 0 before the first event.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
 #[serde(transparent)]
 pub struct Seq(pub u64);
 
@@ -175,7 +177,12 @@ pub enum Event {
     #[serde(rename = "turn.cancelled")]
     TurnCancelled { turn_id: TurnId },
     #[serde(rename = "turn.interrupted")]
-    TurnInterrupted { turn_id: TurnId },
+    TurnInterrupted {
+        turn_id: TurnId,
+        /// What broke it off, where that was not a restart.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        problem: Option<Problem>,
+    },
     /// The queue was reordered or edited: its turns in their new order.
     #[serde(rename = "queue.changed")]
     QueueChanged { turn_ids: Vec<TurnId> },
@@ -254,7 +261,7 @@ impl Event {
             | Self::TurnCompleted { turn_id, .. }
             | Self::TurnFailed { turn_id, .. }
             | Self::TurnCancelled { turn_id }
-            | Self::TurnInterrupted { turn_id }
+            | Self::TurnInterrupted { turn_id, .. }
             | Self::QueueEdited { turn_id, .. }
             | Self::ToolProposed { turn_id, .. }
             | Self::ToolFailed { turn_id, .. } => Some(*turn_id),
