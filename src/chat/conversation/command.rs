@@ -4,13 +4,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{ConversationChanges, MAX_QUEUED_TURNS, MAX_RUNNING_TURNS};
+use super::{ConversationChanges, ConversationInfo, MAX_QUEUED_TURNS, MAX_RUNNING_TURNS};
 use crate::chat::message::Part;
 use crate::chat::turn::{Input, Limits, Recovery, TurnRequest};
 use crate::id::{MessageId, TurnId};
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
+    /// The first command of a conversation, and only the first.
+    Create { info: Box<ConversationInfo>, send: Option<Box<Send>> },
     Send(Box<Send>),
     /// Cancels a running turn or withdraws a queued one; a turn that has ended stays as it ended.
     Cancel {

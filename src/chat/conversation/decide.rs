@@ -16,6 +16,7 @@ pub fn decide(conversation: &Conversation, command: Command, stamp: &Stamp) -> R
         return Err(Refusal::Deleted);
     }
     match command {
+        Command::Create { info, send } => create(*info, send, stamp),
         Command::Send(send) => decide_send(conversation, *send, stamp),
         Command::Turn { turn_id, input } => Ok(decide_turn(conversation, turn_id, input, stamp)),
         Command::Cancel { turn_id } => Ok(cancel(conversation, turn_id, stamp)),
@@ -32,6 +33,16 @@ pub fn decide(conversation: &Conversation, command: Command, stamp: &Stamp) -> R
         Command::Update { changes } => Ok(Decision::of(Event::ConversationUpdated { changes })),
         Command::Delete => Ok(delete(conversation, stamp)),
     }
+}
+
+fn create(info: ConversationInfo, send: Option<Box<Send>>, stamp: &Stamp) -> Result<Decision, Refusal> {
+    let mut decision = Decision::of(Event::ConversationCreated { conversation: info.clone() });
+    if let Some(send) = send {
+        let first = decide_send(&Conversation::new(info), *send, stamp)?;
+        decision.entries.extend(first.entries);
+        decision.effects.extend(first.effects);
+    }
+    Ok(decision)
 }
 
 fn decide_send(conversation: &Conversation, send: Send, stamp: &Stamp) -> Result<Decision, Refusal> {
