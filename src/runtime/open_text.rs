@@ -89,11 +89,11 @@ impl OpenText {
     }
 
     /// What is stored once the message is completed.
-    pub fn into_content(self, opaque: &mut BTreeMap<(MessageId, u32), Opaque>) -> (Vec<StoredPart>, Vec<Run>) {
+    pub fn into_content(self, opaque: &BTreeMap<(MessageId, u32), Opaque>) -> (Vec<StoredPart>, Vec<Run>) {
         let message_id = self.message_id;
         let stored = (0u32..).zip(self.parts).map(|(index, part)| StoredPart {
             part: part.head.with_streamed(part.text),
-            opaque: opaque.remove(&(message_id, index)),
+            opaque: opaque.get(&(message_id, index)).cloned(),
         });
         (stored.collect(), self.runs)
     }

@@ -25,6 +25,12 @@ pub fn judge(cut: &str, new: &str) -> Option<Placement> {
     if probe.starts_with(new) { None } else { Some(Placement::Child) }
 }
 
+/// Judges an answer of which nothing more comes.
+pub fn judge_whole(cut: &str, new: &str) -> Placement {
+    let repeats = new.trim_start().len() >= TOO_SHORT;
+    judge(cut, new).unwrap_or(if repeats { Placement::Sibling } else { Placement::Child })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,115 @@
+//! Agents as the runtime uses them: a provider, a model, a prompt and the rules of a turn.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use minijinja::{Environment, context};
+use tokio::sync::OnceCell;
+
+use crate::chat::turn::{Limits, Recovery};
+use crate::clock::Timestamp;
+use crate::provider::{self, Model, Provider};
+
+/// The agent that is asked where nobody names one.
+pub const DEFAULT_AGENT: &str = "default";
+
+/// The context of a model of which nothing is known, in tokens.
+const UNKNOWN_CONTEXT_TOKENS: u64 = 8192;
+
+/// What is set for an agent.
+#[derive(Debug, Clone)]
+pub struct AgentOptions {
+    pub id: String,
+    pub name: String,
+    pub description: Option<String>,
+    /// The key of its provider in the configuration.
+    pub provider: String,
+    /// `auto` takes the first usable of the provider's list.
+    pub model: String,
+    /// The text of a minijinja template.
+    pub prompt: String,
+    pub recovery: Recovery,
+    /// Whether the model accepts a trailing assistant message to go on from.
+    pub prefill: bool,
+    pub limits: Limits,
+    /// Absent: the model's own.
+    pub context_tokens: Option<u64>,
+    pub tools: Vec<String>,
+    pub suggestions: Vec<String>,
+}
+
+pub struct Agent {
+    pub options: AgentOptions,
+    pub provider: Arc<dyn Provider>,
+    pub prefill: bool,
+    prompts: Environment<'static>,
+    /// What `auto` turned out to be.
+    chosen: OnceCell<Model>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the prompt of the agent `{agent}` is not a template: {reason}")]
+pub struct BadPrompt {
+    pub agent: String,
+    pub reason: String,
+}
+
+impl Agent {
+    pub fn new(options: AgentOptions, provider: Arc<dyn Provider>) -> Result<Self, BadPrompt> {
+        let mut prompts = Environment::new();
+        let bad = |error: minijinja::Error| BadPrompt { agent: options.id.clone(), reason: error.to_string() };
+        prompts.add_template_owned("system", options.prompt.clone()).map_err(bad)?;
+        Ok(Self { prefill: options.prefill, options, provider, prompts, chosen: OnceCell::new() })
+    }
+
+    /// The model to ask: the one that was asked for, else the agent's.
+    pub async fn model(&self, wanted: Option<&str>) -> Result<Model, provider::Failure> {
+        match wanted.filter(|id| *id != self.options.model) {
+            Some(id) => provider::choose(self.provider.as_ref(), id).await,
+            None => {
+                let choose = || provider::choose(self.provider.as_ref(), &self.options.model);
+                self.chosen.get_or_try_init(choose).await.cloned()
+            }
+        }
+    }
+
+    /// How many tokens a request to the model may have.
+    pub fn context_tokens(&self, model: &Model) -> u64 {
+        self.options.context_tokens.or(model.context_tokens).unwrap_or(UNKNOWN_CONTEXT_TOKENS)
+    }
+
+    /// The system prompt of a turn that began at `at`.
+    pub fn system_prompt(&self, at: Timestamp) -> Option<String> {
+        let date = at.to_string();
+        let values = context! {
+            agent_name => self.options.name,
+            agent_description => self.options.description,
+            date => date.split('T').next(),
+        };
+        let rendered = self.prompts.get_template("system").and_then(|template| template.render(values));
+        match rendered {
+            Ok(prompt) => Some(prompt).filter(|prompt| !prompt.trim().is_empty()),
+            Err(error) => {
+                tracing::error!(agent = self.options.id, %error, "the system prompt could not be rendered");
+                None
+            }
+        }
+    }
+}
+
+/// Every configured agent, by id.
+pub struct Agents(BTreeMap<String, Agent>);
+
+impl Agents {
+    pub fn new(agents: impl IntoIterator<Item = Agent>) -> Self {
+        Self(agents.into_iter().map(|agent| (agent.options.id.clone(), agent)).collect())
+    }
+
+    pub fn get(&self, id: &str) -> Option<&Agent> {
+        self.0.get(id)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Agent> {
+        self.0.values()
+    }
+}
