@@ -4,6 +4,7 @@
 
 pub mod chat;
 pub mod clock;
+pub mod config;
 pub mod id;
 pub mod provider;
 pub mod scope;
