@@ -2,6 +2,7 @@
 //!
 //! The floors and the way of a token are drawn in ARCHITECTURE.md.
 
+pub mod auth;
 pub mod chat;
 pub mod clock;
 pub mod config;
