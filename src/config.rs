@@ -48,6 +48,16 @@ pub struct Config {
     /// Who answers for the agents that name no provider.
     #[serde(skip)]
     pub default_provider: ProviderChoice,
+    /// Where all this was read from, whether or not there is such a file.
+    #[serde(skip)]
+    pub file: PathBuf,
+}
+
+impl Config {
+    /// What only the start finds out about a setting: `error("providers.openai.api_key_env", "... is not set")`.
+    pub fn error(&self, key: &str, problem: impl std::fmt::Display) -> Error {
+        Error::new(self.file.display().to_string(), key, problem.to_string())
+    }
 }
 
 /// Where the server listens and keeps its data, and whom it trusts.

@@ -13,7 +13,8 @@ const FLOORS: &[&[&str]] = &[
     &["store", "search", "provider", "tool", "auth", "blob"],
     &["runtime"],
     &["http"],
-    &["config", "admin"],
+    &["config", "data_dir"],
+    &["admin"],
     &["server"],
     &["main", "lib"],
 ];

@@ -96,6 +96,12 @@ impl Directory {
         self.owner_id
     }
 
+    /// The time, never earlier than it was before.
+    pub fn now(&self) -> Timestamp {
+        let now = self.clock.now().millis();
+        Timestamp::from_millis(self.latest.fetch_max(now, Ordering::Relaxed).max(now))
+    }
+
     /// Who comes with this bearer token. Reads memory only.
     pub fn authenticate(&self, token: Option<&str>) -> Result<Scope, AuthError> {
         let token = token.filter(|token| !token.is_empty()).ok_or(AuthError::Missing)?;
@@ -288,11 +294,6 @@ impl Directory {
         self.refresh(&db)?;
         self.announce();
         database::user(&db, id)?.ok_or_else(|| no_user(id))
-    }
-
-    fn now(&self) -> Timestamp {
-        let now = self.clock.now().millis();
-        Timestamp::from_millis(self.latest.fetch_max(now, Ordering::Relaxed).max(now))
     }
 
     fn root_scope(&self) -> Scope {

@@ -93,18 +93,19 @@ impl Config {
         if !sources.contains_key("server.data") && file_sets_data {
             config.server.data = base.join(&config.server.data);
         }
+        path.clone_into(&mut config.file);
         config.root_key = root_key(&env)?;
         config.default_provider = provider_choice(&config, &env);
-        config.check(path, base)?;
+        config.check(base)?;
         Ok(config)
     }
 
     /// What no single value can say; fills in the default agent and makes the prompts' paths whole.
-    fn check(&mut self, path: &Path, base: &Path) -> Result<(), Error> {
+    fn check(&mut self, base: &Path) -> Result<(), Error> {
         if self.agents.is_empty() {
             self.agents.insert(DEFAULT_AGENT.to_owned(), Agent::default());
         }
-        let wrong = |key: String, problem: String| Err(Error::new(shown(path), key, problem));
+        let wrong = |key: String, problem: String| Err(self.error(&key, problem));
         let providers =
             || self.providers.keys().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
         for (name, agent) in &self.agents {
@@ -139,13 +140,17 @@ impl Config {
                 format!("expected at most limits.body_bytes ({body}), found {message}"),
             );
         }
-        for (name, agent) in &mut self.agents {
-            let Some(prompt) = &mut agent.prompt else { continue };
-            *prompt = base.join(&*prompt);
-            if !prompt.is_file() {
+        for (name, agent) in &self.agents {
+            let prompt = agent.prompt.as_ref().map(|prompt| base.join(prompt));
+            if let Some(prompt) = prompt.filter(|prompt| !prompt.is_file()) {
                 let problem = format!("expected a readable file, found none at {}", prompt.display());
-                return Err(Error::new(shown(path), format!("agents.{name}.prompt"), problem));
+                return wrong(format!("agents.{name}.prompt"), problem);
             }
+        }
+        let prompts = self.agents.values_mut().filter_map(|agent| agent.prompt.as_mut());
+        let keys = self.providers.values_mut().filter_map(|provider| provider.api_key_file.as_mut());
+        for path in prompts.chain(keys) {
+            *path = base.join(&*path);
         }
         Ok(())
     }
