@@ -1,10 +1,11 @@
 //! Agents as the runtime uses them: a provider, a model, a prompt and the rules of a turn.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use minijinja::{Environment, context};
-use tokio::sync::OnceCell;
+use parking_lot::Mutex;
 
 use crate::chat::turn::{Limits, Recovery};
 use crate::clock::Timestamp;
@@ -12,6 +13,15 @@ use crate::provider::{self, Model, Provider};
 
 /// The agent that is asked where nobody names one.
 pub const DEFAULT_AGENT: &str = "default";
+
+/// The model's name for the first usable one of the provider's list.
+pub const AUTO: &str = "auto";
+
+/// So many names of models are remembered; callers choose them.
+const KNOWN_MODELS: usize = 256;
+
+/// A provider's list of models is waited for no longer than this where the model is named anyway.
+const LIST_WITHIN: Duration = Duration::from_secs(5);
 
 /// The context of a model of which nothing is known, in tokens.
 const UNKNOWN_CONTEXT_TOKENS: u64 = 8192;
@@ -43,8 +53,8 @@ pub struct Agent {
     pub provider: Arc<dyn Provider>,
     pub prefill: bool,
     prompts: Environment<'static>,
-    /// What `auto` turned out to be.
-    chosen: OnceCell<Model>,
+    /// What was found out about the models that were asked for, `auto` among them.
+    known: Mutex<HashMap<String, Model>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -59,18 +69,28 @@ impl Agent {
         let mut prompts = Environment::new();
         let bad = |error: minijinja::Error| BadPrompt { agent: options.id.clone(), reason: error.to_string() };
         prompts.add_template_owned("system", options.prompt.clone()).map_err(bad)?;
-        Ok(Self { prefill: options.prefill, options, provider, prompts, chosen: OnceCell::new() })
+        Ok(Self { prefill: options.prefill, options, provider, prompts, known: Mutex::default() })
     }
 
     /// The model to ask: the one that was asked for, else the agent's.
     pub async fn model(&self, wanted: Option<&str>) -> Result<Model, provider::Failure> {
-        match wanted.filter(|id| *id != self.options.model) {
-            Some(id) => provider::choose(self.provider.as_ref(), id).await,
-            None => {
-                let choose = || provider::choose(self.provider.as_ref(), &self.options.model);
-                self.chosen.get_or_try_init(choose).await.cloned()
-            }
+        let wanted = wanted.unwrap_or(&self.options.model);
+        if let Some(model) = self.known.lock().get(wanted) {
+            return Ok(model.clone());
         }
+        let choose = provider::choose(self.provider.as_ref(), wanted);
+        let model = match wanted {
+            AUTO => choose.await?,
+            named => match tokio::time::timeout(LIST_WITHIN, choose).await {
+                Ok(chosen) => chosen?,
+                Err(_) => Model::named(named),
+            },
+        };
+        let mut known = self.known.lock();
+        if known.len() < KNOWN_MODELS {
+            known.insert(wanted.to_owned(), model.clone());
+        }
+        Ok(model)
     }
 
     /// How many tokens a request to the model may have.
