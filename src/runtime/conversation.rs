@@ -349,8 +349,8 @@ impl Actor {
         if batch.is_empty() && key.is_none() {
             return Ok(());
         }
-        let open = self.live.open_snapshot_for(&batch);
-        let job = batch.job(&open, &self.opaque, key);
+        let open = batch.completes_a_message().then(|| self.live.open());
+        let job = batch.job(open.unwrap_or_default(), &self.opaque, key);
         if let Err(error) = self.shared.store.commit(Lane::People, job).await {
             return Err((Error::Store(error), batch));
         }

@@ -177,6 +177,11 @@ impl Live {
         self.state.lock().end
     }
 
+    /// The open text that a commit may complete.
+    pub fn open(&self) -> OpenTexts {
+        self.state.lock().open.clone()
+    }
+
     pub fn open_snapshot(&self) -> Option<OpenSnapshot> {
         let state = self.state.lock();
         let end = state.end?;
