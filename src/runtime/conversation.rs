@@ -16,6 +16,7 @@ use super::effect::{self, Said};
 use super::live::Live;
 use super::open_text::OpenTexts;
 use super::registry::Vacancy;
+use super::running::Share;
 use super::{Error, Receipt, Shared};
 use crate::chat::conversation::{Command, Conversation};
 use crate::chat::event::{Entry, Problem, Seq};
@@ -88,6 +89,7 @@ pub(super) struct Actor {
     calls: JoinSet<()>,
     running: HashMap<TurnId, RunningCall>,
     deadlines: BTreeSet<(Timestamp, TurnId)>,
+    share: Share,
     /// A command that came while a batch of model output was collected.
     next: Option<Mail>,
 }
@@ -110,6 +112,7 @@ pub(super) async fn run(id: ConversationId, shared: Arc<Shared>, vacancy: Vacanc
     let Vacancy { origin, mailbox, address, live, generation } = vacancy;
     match load(id, origin, &shared, &live).await {
         Ok(Some((conversation, seq))) => {
+            let share = shared.running.share();
             let actor = Actor {
                 id,
                 shared,
@@ -123,6 +126,7 @@ pub(super) async fn run(id: ConversationId, shared: Arc<Shared>, vacancy: Vacanc
                 calls: JoinSet::new(),
                 running: HashMap::new(),
                 deadlines: BTreeSet::new(),
+                share,
                 next: None,
             };
             actor.live().await;
@@ -150,8 +154,8 @@ async fn load(
         conversation.evolve(&Entry::Event(event));
     }
     conversation.head = loaded.head;
-    let open = OpenTexts::restore(shared.store.open_messages(id), &mut conversation);
-    live.load(loaded.last_seq, loaded.structural, open);
+    let open = OpenTexts::restore(&loaded.open, &mut conversation);
+    live.load(loaded.last_seq, loaded.position, open);
     Ok(Some((conversation, loaded.last_seq)))
 }
 
@@ -274,6 +278,7 @@ impl Actor {
                 (Err(error), if stop { Then::Stop } else { Then::GoOn })
             }
         };
+        fail::fail_point!("runtime::before_answer");
         // Whoever asked may be gone; what was committed stays.
         drop(reply.send(answer));
         then
@@ -347,19 +352,23 @@ impl Actor {
     /// Commit, evolve, publish, act. A batch that was not stored comes back.
     async fn try_commit(&mut self, batch: Batch, key: Option<Record>) -> Result<(), (Error, Batch)> {
         if batch.is_empty() && key.is_none() {
+            batch.effects.into_iter().for_each(|effect| self.act(effect));
             return Ok(());
         }
+        fail::fail_point!("runtime::before_commit");
         let open = batch.completes_a_message().then(|| self.live.open());
         let job = batch.job(open.unwrap_or_default(), &self.opaque, key);
         if let Err(error) = self.shared.store.commit(Lane::People, job).await {
             return Err((Error::Store(error), batch));
         }
+        fail::fail_point!("runtime::after_commit");
         let frames = batch.frames(&self.live.framer);
         self.shared.count(&batch.entries);
         self.conversation = batch.draft;
         self.seq = batch.end;
         self.live.publish(frames, &batch.entries);
         self.forget_what_ended();
+        fail::fail_point!("runtime::after_publish");
         for effect in batch.effects {
             self.act(effect);
         }
@@ -368,6 +377,7 @@ impl Actor {
 
     fn forget_what_ended(&mut self) {
         let turns = &self.conversation.turns;
+        self.share.set(turns.len());
         self.deadlines.retain(|(_, turn_id)| turns.contains_key(turn_id));
         self.running.retain(|turn_id, call| {
             let alive = turns.contains_key(turn_id);

@@ -165,7 +165,7 @@ impl Live {
         for open in state.open.iter() {
             if let Some(piece) = open.piece_at(cursor) {
                 let frame =
-                    self.framer.text(cursor, open.turn_id, open.message_id, piece.index, piece.text);
+                    self.framer.text(cursor, Some(open.turn_id), open.message_id, piece.index, piece.text);
                 return Found::Frames(vec![frame]);
             }
         }

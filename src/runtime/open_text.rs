@@ -113,7 +113,7 @@ pub struct OpenTexts(Vec<OpenText>);
 impl OpenTexts {
     /// After a restart: joins what the events say of the open messages with their text from the journal, and tells
     /// the turns how long that is.
-    pub fn restore(tails: Vec<OpenTail>, conversation: &mut Conversation) -> Self {
+    pub fn restore(tails: &[OpenTail], conversation: &mut Conversation) -> Self {
         let mut open = Vec::new();
         for turn in conversation.turns.values_mut() {
             let Some(message) = &mut turn.open else { continue };
