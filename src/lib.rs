@@ -7,3 +7,4 @@ pub mod clock;
 pub mod id;
 pub mod provider;
 pub mod scope;
+pub mod store;

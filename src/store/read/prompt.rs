@@ -1,0 +1,71 @@
+//! The path that a model call is built from: whole messages, with what only their provider understands.
+
+use rusqlite::Connection;
+
+use super::message::{self, Found};
+use crate::chat::message::{Call, Message, StoredPart};
+use crate::id::{ConversationId, MessageId};
+use crate::store::Store;
+use crate::store::error::Error;
+use crate::store::tree;
+
+/// The end of a path, newest message first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PromptPath {
+    pub messages: Vec<PromptMessage>,
+    /// The path goes on above: the budget was used up.
+    pub more: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct PromptMessage {
+    /// Its `parts` are empty: they are in `parts` beside it.
+    pub message: Message,
+    pub parts: Vec<StoredPart>,
+    pub calls: Vec<Call>,
+}
+
+impl Store {
+    /// The path from `leaf` upwards, as many messages as fit into `budget` bytes of text and tool output, and at
+    /// least the leaf. `None` where the conversation does not see the leaf.
+    pub async fn prompt_path(
+        &self,
+        id: ConversationId,
+        leaf: MessageId,
+        budget: usize,
+    ) -> Result<Option<PromptPath>, Error> {
+        self.read(move |tx| {
+            let Some(leaf) = message::by_id(tx, leaf)? else { return Ok(None) };
+            match tree::visible(tx, id, &leaf.node)? {
+                true => climb(tx, leaf, budget).map(Some),
+                false => Ok(None),
+            }
+        })
+        .await
+    }
+}
+
+fn climb(tx: &Connection, leaf: Found, budget: usize) -> Result<PromptPath, Error> {
+    let (mut messages, mut left, mut next) = (Vec::new(), budget, Some(leaf));
+    while let Some(found) = next {
+        let id = found.node.id;
+        let (parts, calls) = (message::parts(tx, id)?, message::calls(tx, id)?);
+        let bytes = weight(&parts, &calls);
+        if bytes > left && !messages.is_empty() {
+            return Ok(PromptPath { messages, more: true });
+        }
+        left = left.saturating_sub(bytes);
+        next = match found.node.parent_id {
+            Some(parent) => Some(message::linked(tx, parent, id)?),
+            None => None,
+        };
+        messages.push(PromptMessage { message: found.message, parts, calls });
+    }
+    Ok(PromptPath { messages, more: false })
+}
+
+fn weight(parts: &[StoredPart], calls: &[Call]) -> usize {
+    let text: usize = parts.iter().map(|stored| stored.part.streamed().len()).sum();
+    let outputs: usize = calls.iter().filter_map(|call| call.output.as_ref()).map(String::len).sum();
+    text + outputs
+}
