@@ -102,8 +102,9 @@ impl Agent {
     pub fn system_prompt(&self, at: Timestamp) -> Option<String> {
         let date = at.to_string();
         let values = context! {
-            agent_name => self.options.name,
-            agent_description => self.options.description,
+            agent_name => self.options.name.as_str(),
+            agent_description => self.options.description.as_deref(),
+            tools => self.options.tools.clone(),
             date => date.split('T').next(),
         };
         let rendered = self.prompts.get_template("system").and_then(|template| template.render(values));
