@@ -48,7 +48,8 @@ async fn a_second_message_waits_for_the_first_answer() {
     bench.script.open_gate();
     bench.wait_for(first).await;
     bench.wait_for(second).await;
-    let texts: Vec<String> = bench.messages(conversation).await.iter().rev().map(|m| m.parts[0].streamed().to_owned()).collect();
+    let texts: Vec<String> =
+        bench.messages(conversation).await.iter().rev().map(|m| m.parts[0].streamed().to_owned()).collect();
     assert_eq!(texts, ["first", "one two three", "second", "one two three"]);
 }
 
@@ -74,8 +75,8 @@ async fn a_broken_answer_is_continued_below_itself() {
     let script = Script::saying("The answer to your question is long").breaking_after(3);
     let bench = Bench::new(script).await;
     let conversation = bench.create().await;
-    let sent = bench.send(conversation, "hi").await;
     bench.script.then_say(" and here it goes on.");
+    let sent = bench.send(conversation, "hi").await;
     bench.wait_for(sent).await;
     let messages = bench.messages(conversation).await;
     assert_eq!(messages[1].status, MessageStatus::Interrupted);
@@ -89,8 +90,8 @@ async fn a_model_that_begins_again_makes_a_sibling() {
     let script = Script::saying("The answer to your question is long").breaking_after(5);
     let bench = Bench::new(script).await;
     let conversation = bench.create().await;
-    let sent = bench.send(conversation, "hi").await;
     bench.script.then_say("The answer to your question is long");
+    let sent = bench.send(conversation, "hi").await;
     bench.wait_for(sent).await;
     let messages = bench.messages(conversation).await;
     assert_eq!(messages.len(), 2, "the cut answer is a branch of its own");
@@ -101,11 +102,15 @@ async fn a_model_that_begins_again_makes_a_sibling() {
 async fn a_call_is_answered_as_not_available_and_the_model_goes_on() {
     let bench = Bench::new(Script::calling(&["alpha", "beta"])).await;
     let conversation = bench.create().await;
-    let sent = bench.send(conversation, "use both").await;
     bench.script.then_say("done");
+    let sent = bench.send(conversation, "use both").await;
     bench.wait_for(sent).await;
     let request = bench.script.last_request();
-    let results = request.prompt.items.iter().filter(|item| matches!(item, weir::chat::context::Item::ToolResult { is_error: true, .. }));
+    let results = request
+        .prompt
+        .items
+        .iter()
+        .filter(|item| matches!(item, weir::chat::context::Item::ToolResult { is_error: true, .. }));
     assert_eq!(results.count(), 2);
     assert_eq!(bench.messages(conversation).await[0].parts[0].streamed(), "done");
 }
@@ -119,7 +124,9 @@ async fn a_restart_in_mid_answer_loses_nothing_that_was_shown() {
     let shown = bench.follow_what_is_there(conversation).await;
     bench.restart(Script::saying(", as I said.")).await;
     bench.wait_for(sent).await;
-    let rest = bench.follow_until_turn_ends(conversation, From::Cursor(bench.cursor(shown.end().unwrap())), sent).await;
+    let rest = bench
+        .follow_until_turn_ends(conversation, From::Cursor(bench.cursor(shown.end().unwrap())), sent)
+        .await;
     rest.assert_tiles();
     assert_eq!(rest.start(), shown.end());
     let messages = bench.messages(conversation).await;

@@ -67,7 +67,8 @@ pub struct BadPrompt {
 impl Agent {
     pub fn new(options: AgentOptions, provider: Arc<dyn Provider>) -> Result<Self, BadPrompt> {
         let mut prompts = Environment::new();
-        let bad = |error: minijinja::Error| BadPrompt { agent: options.id.clone(), reason: error.to_string() };
+        let bad =
+            |error: minijinja::Error| BadPrompt { agent: options.id.clone(), reason: error.to_string() };
         prompts.add_template_owned("system", options.prompt.clone()).map_err(bad)?;
         Ok(Self { prefill: options.prefill, options, provider, prompts, known: Mutex::default() })
     }

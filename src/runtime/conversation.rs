@@ -36,10 +36,19 @@ const SLEEPS_AFTER: Duration = Duration::from_secs(30);
 const PROBE_FULL: Duration = Duration::from_secs(1);
 
 pub(super) enum Mail {
-    Command { order: Order, reply: oneshot::Sender<Result<Receipt, Error>> },
-    Model { turn_id: TurnId, fence: Fence, said: Said },
+    Command {
+        order: Order,
+        reply: oneshot::Sender<Result<Receipt, Error>>,
+    },
+    Model {
+        turn_id: TurnId,
+        fence: Fence,
+        said: Said,
+    },
     /// Answered once everything before it is done.
-    Settle { reply: oneshot::Sender<()> },
+    Settle {
+        reply: oneshot::Sender<()>,
+    },
 }
 
 /// A command with what its sender is told once it is durable.
@@ -387,7 +396,8 @@ impl Actor {
             alive
         });
         if !self.opaque.is_empty() {
-            let open: BTreeSet<MessageId> = turns.values().filter_map(|turn| Some(turn.open.as_ref()?.id)).collect();
+            let open: BTreeSet<MessageId> =
+                turns.values().filter_map(|turn| Some(turn.open.as_ref()?.id)).collect();
             self.opaque.retain(|(message_id, _), _| open.contains(message_id));
         }
     }
@@ -407,7 +417,8 @@ impl Actor {
     }
 
     fn call_model(&mut self, turn_id: TurnId, fence: Fence) {
-        let (Some(turn), Some(mailbox)) = (self.conversation.turns.get(&turn_id), self.address.upgrade()) else {
+        let (Some(turn), Some(mailbox)) = (self.conversation.turns.get(&turn_id), self.address.upgrade())
+        else {
             return;
         };
         debug!(%turn_id, attempt = fence.attempt, step = fence.step, "asking the model");

@@ -157,7 +157,8 @@ impl Asked<'_> {
         while let Some(output) = stream.next().await {
             match output {
                 Ok(ModelOutput::Opened { model: named, .. }) => {
-                    metrics::histogram!("weir_upstream_first_byte_seconds").record(asked_at.elapsed().as_secs_f64());
+                    metrics::histogram!("weir_upstream_first_byte_seconds")
+                        .record(asked_at.elapsed().as_secs_f64());
                     model = named.or(model);
                 }
                 Ok(output) => {

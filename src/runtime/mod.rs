@@ -83,7 +83,14 @@ pub enum From {
 impl Runtime {
     pub fn new(store: Store, agents: Agents, clock: Clock) -> Self {
         let registry = Registry::new(store.epoch(), RingBudget::new(RING_BUDGET));
-        Self(Arc::new(Shared { store, agents, clock, registry, running: Arc::default(), draining: AtomicBool::new(false) }))
+        Self(Arc::new(Shared {
+            store,
+            agents,
+            clock,
+            registry,
+            running: Arc::default(),
+            draining: AtomicBool::new(false),
+        }))
     }
 
     pub fn store(&self) -> &Store {

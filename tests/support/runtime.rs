@@ -66,7 +66,8 @@ impl Script {
 
     /// One text part, a delta for each word, and the end.
     pub fn words(text: &str) -> Vec<ModelOutput> {
-        let mut outputs = vec![ModelOutput::PartStarted { index: 0, part: Part::Text { text: String::new() } }];
+        let mut outputs =
+            vec![ModelOutput::PartStarted { index: 0, part: Part::Text { text: String::new() } }];
         let words = text.split_inclusive(' ').flat_map(|word| {
             let (word, space) = word.split_at(word.trim_end().len());
             [word.to_owned(), space.to_owned()]
@@ -113,7 +114,8 @@ impl Provider for Script {
         let answer = self.answers.lock().unwrap().pop_front().unwrap_or_else(|| self.usual.clone());
         let gate = self.gate.subscribe();
         let failure = (!answer.ends).then(|| Err(Failure::ended_early()));
-        let outputs = answer.outputs.into_iter().enumerate().map(move |(at, output)| (at, output, gate.clone()));
+        let outputs =
+            answer.outputs.into_iter().enumerate().map(move |(at, output)| (at, output, gate.clone()));
         let outputs = stream::iter(outputs).then(|(at, output, mut gate)| async move {
             if at >= 4 {
                 gate.wait_for(|open| *open).await.expect("the script lives as long as its streams");
@@ -311,8 +313,13 @@ pub struct Log {
 
 impl Log {
     fn take(&mut self, next: Next) {
-        let Next::Frames(frames) = next else { panic!("expected frames, got {next:?}") };
-        self.events.extend(frames.iter().map(|frame| serde_json::from_slice::<Value>(&frame.json()).unwrap()));
+        let frames = match next {
+            Next::Frames(frames) => frames,
+            Next::CaughtUp(_) => return,
+            next => panic!("expected frames, got {next:?}"),
+        };
+        self.events
+            .extend(frames.iter().map(|frame| serde_json::from_slice::<Value>(&frame.json()).unwrap()));
     }
 
     pub fn assert_tiles(&self) {
