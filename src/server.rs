@@ -1,90 +1,28 @@
 //! The composition root: builds, starts and stops everything, in order.
 
-mod listen;
-mod providers;
-mod telemetry;
-
-use std::future::Future;
-
 use anyhow::Context;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
-use tracing::info;
 
 use crate::admin;
 use crate::auth::Directory;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::data_dir::DataDir;
-use crate::http;
-use crate::runtime::Runtime;
-use crate::runtime::agent::DEFAULT_AGENT;
-use crate::store::{self, Store};
-use providers::Roster;
 
 /// Serves until SIGTERM or SIGINT.
 pub async fn run(config: Config) -> anyhow::Result<()> {
-    telemetry::log(&config.logging)?;
-    let numbers = telemetry::count()?;
-    let clock = Clock::System;
-
     let dir = DataDir::lock(&config.server.data)?;
-    let mut directory = Directory::open(&dir.control_db(), clock.clone())?;
+    let mut directory = Directory::open(&dir.control_db(), Clock::System)?;
     if let Some(key) = &config.root_key {
         directory = directory.with_root_key(key);
     }
     let commands = admin::Listener::bind(&dir).context("cannot open admin.sock")?;
-    let (store, startup) = Store::open(store::Options::new(dir.weir_db()), clock.now())
-        .with_context(|| format!("cannot open {}", dir.weir_db().display()))?;
-    let roster = Roster::of(&config, &clock).await?;
-    let listener = TcpListener::bind(config.server.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", config.server.listen))?;
 
-    let runtime = Runtime::new(store.clone(), roster.agents, clock);
-    runtime.recover(startup.unfinished).await;
-    let state = http::State::new(runtime.clone(), directory.clone(), roster.providers, numbers, &config);
-    let stop = CancellationToken::new();
-    let edges = tokio::spawn(listen::serve(listener, http::router(state.clone()), stop.clone()));
-    announce(&config, &runtime).await;
-
-    admin::serve(commands, &directory, asked_to_stop()?).await;
-
-    info!("stopping: no new turns, running ones get {:?}", config.server.grace);
-    state.stop();
-    let impatient = asked_to_stop()?;
-    tokio::select! {
-        () = runtime.drain(config.server.grace) => {}
-        () = impatient => info!("stopping at once"),
-    }
-    stop.cancel();
-    edges.await.context("the listener panicked")?;
-    store.close().await;
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stop = async move {
+        tokio::select! { _ = terminate.recv() => {} _ = interrupt.recv() => {} }
+    };
+    admin::serve(commands, &directory, stop).await;
     directory.save_usage()?;
     Ok(())
-}
-
-/// Done at the next SIGTERM or SIGINT.
-fn asked_to_stop() -> std::io::Result<impl Future<Output = ()>> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    Ok(async move {
-        tokio::select! { _ = terminate.recv() => {} _ = interrupt.recv() => {} }
-    })
-}
-
-/// What a person needs to know to begin, and nothing else.
-async fn announce(config: &Config, runtime: &Runtime) {
-    println!("weir listens on http://{}", config.server.listen);
-    for agent in runtime.agents().iter() {
-        let provider = &agent.options.provider;
-        let label = if agent.options.id == DEFAULT_AGENT { String::new() } else { format!("{}: ", agent.options.id) };
-        match agent.model(None).await {
-            Ok(model) => {
-                let context = agent.context_tokens(&model);
-                println!("{label}provider {provider}, model {}, {context} tokens of context", model.id);
-            }
-            Err(failure) => println!("{label}provider {provider} is not usable yet: {failure}"),
-        }
-    }
 }

@@ -31,7 +31,12 @@ pub struct Batch {
 }
 
 impl Batch {
-    pub fn on(conversation: &Conversation, conversation_id: ConversationId, start: Seq, at: Timestamp) -> Self {
+    pub fn on(
+        conversation: &Conversation,
+        conversation_id: ConversationId,
+        start: Seq,
+        at: Timestamp,
+    ) -> Self {
         Self {
             conversation_id,
             at,
@@ -70,7 +75,8 @@ impl Batch {
         input: Input,
         opaque: &mut BTreeMap<(MessageId, u32), Opaque>,
     ) {
-        if let Input::Model { output: ModelOutput::PartCompleted { index, opaque: Some(value) }, fence } = &input
+        if let Input::Model { output: ModelOutput::PartCompleted { index, opaque: Some(value) }, fence } =
+            &input
             && let Some(turn) = self.draft.turns.get(&turn_id)
             && turn.fence == *fence
             && let Some(open) = &turn.open

@@ -112,16 +112,8 @@ impl Framer {
         let mut sse = format!("id: {}\nevent: part.delta\ndata: ", self.cursor(seq)).into_bytes();
         let json_at = sse.len();
         let conversation_id = self.conversation_id.as_str();
-        let body = DeltaBody {
-            r#type: "part.delta",
-            prev,
-            seq,
-            conversation_id,
-            turn_id,
-            message_id,
-            index,
-            text,
-        };
+        let body =
+            DeltaBody { r#type: "part.delta", prev, seq, conversation_id, turn_id, message_id, index, text };
         serde_json::to_writer(&mut sse, &body).expect("a delta is made of JSON types");
         sse.extend_from_slice(b"\n\n");
         Frame { prev, seq, turn_id, effect: FrameEffect::None, json_at, sse: sse.into() }

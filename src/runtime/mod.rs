@@ -34,7 +34,7 @@ use crate::chat::conversation::{Command, Conversation, ConversationInfo, Send};
 use crate::chat::event::{Cursor, Entry, Epoch, Seq};
 use crate::clock::Clock;
 use crate::id::{ConversationId, MessageId, TurnId};
-use crate::store::{self, Store};
+use crate::store::Store;
 use agent::Agents;
 use conversation::{Mail, Origin};
 use live::{Live, RingBudget};
@@ -83,7 +83,14 @@ pub enum From {
 impl Runtime {
     pub fn new(store: Store, agents: Agents, clock: Clock) -> Self {
         let registry = Registry::new(store.epoch(), RingBudget::new(RING_BUDGET));
-        Self(Arc::new(Shared { store, agents, clock, registry, running: Arc::default(), draining: AtomicBool::new(false) }))
+        Self(Arc::new(Shared {
+            store,
+            agents,
+            clock,
+            registry,
+            running: Arc::default(),
+            draining: AtomicBool::new(false),
+        }))
     }
 
     pub fn store(&self) -> &Store {
@@ -213,7 +220,7 @@ impl Runtime {
     async fn end(&self, id: ConversationId, live: &Live) -> Result<Seq, Error> {
         match live.end() {
             Some(end) => Ok(end),
-            None => Ok(self.0.store.last_seq(id).await?),
+            None => Ok(self.0.store.position(id).await?),
         }
     }
 

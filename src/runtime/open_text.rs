@@ -148,9 +148,7 @@ impl OpenTexts {
             Entry::Event(Event::MessageCompleted { message_id, .. }) => {
                 self.0.retain(|open| open.message_id != *message_id);
             }
-            Entry::Event(
-                Event::PartStarted { message_id, .. } | Event::PartCompleted { message_id, .. },
-            )
+            Entry::Event(Event::PartStarted { message_id, .. } | Event::PartCompleted { message_id, .. })
             | Entry::Delta(Delta { message_id, .. }) => {
                 if let Some(open) = self.0.iter_mut().find(|open| open.message_id == *message_id) {
                     open.evolve(prev, entry);
