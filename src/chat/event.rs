@@ -294,6 +294,7 @@ pub struct Delta {
 
 /// One entry of the log, structural or streamed.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a few live at a time, and are moved once or twice")]
 pub enum Entry {
     Event(Event),
     Delta(Delta),
