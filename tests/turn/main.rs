@@ -1,0 +1,5 @@
+//! The rules of conversations and turns.
+
+mod chat;
+mod fixture;
+mod rules;
