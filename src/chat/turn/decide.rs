@@ -54,9 +54,9 @@ fn open_message(turn: &Turn, model: Option<String>, placement: Placement, stamp:
     if turn.open.is_some() {
         return decision;
     }
-    let parent = match placement {
-        Placement::Child => turn.leaf,
-        Placement::Sibling => turn.base,
+    let parent = match (turn.plan.recovery, placement) {
+        (Recovery::Restart, _) | (_, Placement::Sibling) => turn.base,
+        (Recovery::Continue | Recovery::Fail, Placement::Child) => turn.leaf,
     };
     decision.event(Event::MessageCreated {
         turn_id: Some(turn.id),

@@ -141,3 +141,14 @@ fn the_reason_for_another_attempt_is_told() {
         .collect();
     assert_eq!(reasons, [ResumeReason::Restart, ResumeReason::ProviderInterrupted]);
 }
+
+#[test]
+fn the_policy_restart_makes_a_sibling_however_the_model_begins() {
+    let mut chat = Chat::new();
+    let turn = chat.send_with("hi", |send| send.recovery = Recovery::Restart);
+    chat.says(turn, "half");
+    chat.breaks(turn);
+    chat.opens(turn, Placement::Child);
+    chat.answers(turn, "whole");
+    assert_eq!(chat.shown(), ["> hi", "whole"]);
+}
