@@ -1,7 +1,7 @@
 //! What a model says, and what comes of it.
 
-use weir::chat::event::Event;
-use weir::chat::message::FinishReason;
+use weir::chat::event::{Entry, Event};
+use weir::chat::message::{FinishReason, Part};
 use weir::chat::turn::{CallFailure, Effect, Fence, Input, ModelOutput, Placement};
 
 use crate::chat::Chat;
@@ -103,4 +103,43 @@ fn a_refused_call_fails_the_turn() {
     chat.turn(turn, Input::ModelFailed { fence: chat.fence(turn), failure });
     assert_eq!(chat.shown(), ["> hi", "half (failed)"]);
     assert_eq!(chat.story(turn), ["turn.started", "turn.failed"]);
+}
+
+#[test]
+fn a_part_that_comes_whole_takes_no_deltas() {
+    let mut chat = Chat::new();
+    let turn = chat.send("hi");
+    let source = Part::Source { url: "https://example.com".to_owned(), title: None };
+    chat.begins(turn, source, "text that would be lost");
+    assert!(chat.log.iter().all(|entry| matches!(entry, Entry::Event(_))), "{:?}", chat.log);
+}
+
+#[test]
+fn a_part_that_begins_with_text_says_it_as_a_delta() {
+    let mut chat = Chat::new();
+    let turn = chat.send("hi");
+    chat.begins(turn, Part::Text { text: "hel".to_owned() }, "lo");
+    chat.finishes(turn);
+    let started = chat.events().find_map(|event| match event {
+        Event::PartStarted { part, .. } => Some(part.streamed()),
+        _ => None,
+    });
+    let bytes = chat.events().find_map(|event| match event {
+        Event::PartCompleted { bytes, .. } => Some(*bytes),
+        _ => None,
+    });
+    assert_eq!((started, bytes), (Some(""), Some(5)));
+    assert_eq!(chat.shown(), ["> hi", "hello"]);
+}
+
+#[test]
+fn a_turn_that_waits_for_a_person_hears_nothing_from_a_model() {
+    let mut chat = Chat::new();
+    let turn = chat.send("hi");
+    chat.waits(turn);
+    let log = chat.log.clone();
+    chat.opens(turn, Placement::Child);
+    chat.finishes(turn);
+    chat.breaks(turn);
+    assert_eq!(chat.log, log);
 }
