@@ -82,12 +82,14 @@ impl Chat {
     }
 
     /// A conversation whose slots are all taken by branches of their own, with the head on the last of them.
-    pub fn full() -> (Self, Vec<TurnId>) {
+    pub fn full() -> (Self, [TurnId; MAX_RUNNING_TURNS]) {
         let mut chat = Self::new();
-        let root = |chat: &mut Self, text: &str| chat.send_with(text, |send| send.parent = Parent::Root);
-        let turns = ["a", "b", "c", "d"].map(|text| root(&mut chat, text));
-        assert_eq!(turns.len(), MAX_RUNNING_TURNS);
-        (chat, turns.to_vec())
+        let turns = chat.fill();
+        (chat, turns)
+    }
+
+    pub fn fill(&mut self) -> [TurnId; MAX_RUNNING_TURNS] {
+        ["a", "b", "c", "d"].map(|text| self.send_with(text, |send| send.parent = Parent::Root))
     }
 
     pub fn fence(&self, turn_id: TurnId) -> Fence {
@@ -157,6 +159,11 @@ impl Chat {
 
     pub fn waits(&mut self, turn_id: TurnId) {
         self.take_in(Entry::Event(Event::TurnWaiting { turn_id, waiting_for: WaitingFor::Approval }));
+    }
+
+    /// No command does it yet; the log may say that it was done.
+    pub fn switches_to(&mut self, head: MessageId) {
+        self.take_in(Entry::Event(Event::HeadChanged { head: Some(head) }));
     }
 
     pub fn restarts(&mut self) {

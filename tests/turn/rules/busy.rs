@@ -1,6 +1,6 @@
 //! A send to a leaf where a turn runs already, and elsewhere in the tree.
 
-use weir::chat::conversation::{OnBusy, Refusal};
+use weir::chat::conversation::{OnBusy, Parent, Refusal};
 use weir::chat::event::Event;
 
 use crate::chat::Chat;
@@ -112,4 +112,28 @@ fn two_sends_to_the_same_old_message_are_siblings() {
     let (left, right) = (chat.send_to("left", answer), chat.send_to("right", answer));
     assert_eq!(chat.path(Some(chat.leaf(left))), ["> one", "uno", "> left"]);
     assert_eq!(chat.path(Some(chat.leaf(right))), ["> one", "uno", "> right"]);
+}
+
+#[test]
+fn a_named_parent_is_kept_behind_a_busy_leaf_and_takes_the_view_along() {
+    let mut chat = Chat::new();
+    let turn = chat.send("one");
+    chat.calls(turn, "clock");
+    let named = chat.send_to("about that", chat.leaf(turn));
+    assert_eq!(chat.queue(), [named]);
+    chat.finishes(turn);
+    chat.answers(turn, "uno");
+    assert_eq!(chat.shown(), ["> one", "{}", "> about that"]);
+}
+
+#[test]
+fn a_steered_message_leaves_the_view_of_another_branch_alone() {
+    let mut chat = Chat::new();
+    let turn = chat.send("one");
+    chat.send_with("and two", |send| send.on_busy = Some(OnBusy::Steer));
+    chat.send_with("other", |send| send.parent = Parent::Root);
+    chat.calls(turn, "clock");
+    chat.finishes(turn);
+    assert_eq!(chat.path(Some(chat.leaf(turn))), ["> one", "{}", "> and two"]);
+    assert_eq!(chat.shown(), ["> other"]);
 }

@@ -111,3 +111,56 @@ fn an_update_changes_what_it_names() {
     let title = Some("t".to_owned());
     assert_eq!(*chat.state.info, ConversationInfo { title, ..info() });
 }
+
+/// Four turns run, two messages wait for a slot below an old answer that the view was switched to.
+fn waiting_for_a_slot() -> (Chat, TurnId, [TurnId; 2]) {
+    let mut chat = Chat::new();
+    let old = chat.send("old");
+    chat.answers(old, "answer");
+    let answer = chat.state.head.expect("it was answered");
+    let [running, ..] = chat.fill();
+    chat.switches_to(answer);
+    let waiting = ["x", "y"].map(|text| chat.send(text));
+    (chat, running, waiting)
+}
+
+#[test]
+fn what_waits_for_a_slot_is_followed_by_what_is_sent_after_it() {
+    let (mut chat, running, [x, y]) = waiting_for_a_slot();
+    chat.answers(running, "1");
+    assert_eq!(chat.queue(), [y]);
+    chat.answers(x, "2");
+    assert_eq!(chat.shown(), ["> old", "answer", "> x", "2", "> y"]);
+}
+
+#[test]
+fn what_follows_a_withdrawn_message_takes_its_place() {
+    let (mut chat, running, [x, y]) = waiting_for_a_slot();
+    chat.run(Command::Withdraw { turn_id: x }).unwrap();
+    chat.switches_to(chat.leaf(running));
+    chat.answers(running, "1");
+    assert_eq!(chat.path(Some(chat.leaf(y))), ["> old", "answer", "> y"]);
+    assert_eq!(chat.shown(), ["> a", "1"]);
+}
+
+#[test]
+fn what_is_moved_ahead_takes_the_place_of_what_it_overtakes() {
+    let (mut chat, running, [x, y]) = waiting_for_a_slot();
+    chat.run(Command::Reorder { turn_ids: vec![y, x] }).unwrap();
+    chat.switches_to(chat.leaf(running));
+    chat.answers(running, "1");
+    chat.answers(y, "2");
+    assert_eq!(chat.path(Some(chat.leaf(x))), ["> old", "answer", "> y", "2", "> x"]);
+}
+
+#[test]
+fn two_sends_to_the_same_old_message_are_siblings_when_they_wait_too() {
+    let (mut chat, turns) = Chat::full();
+    let question = chat.leaf(turns[0]);
+    chat.says(turns[0], "1");
+    let siblings = ["left", "right"].map(|text| chat.send_to(text, question));
+    chat.answers(turns[2], "3");
+    chat.answers(turns[3], "4");
+    let paths = siblings.map(|turn| chat.path(Some(chat.leaf(turn))));
+    assert_eq!(paths, [["> a", "> left"], ["> a", "> right"]]);
+}
