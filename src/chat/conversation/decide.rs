@@ -192,14 +192,6 @@ impl Conversation {
     fn is_free(&self, lane: TurnId) -> bool {
         self.turns.values().all(|turn| turn.plan.lane != lane)
     }
-
-    /// The first of the queue whose lane is free.
-    fn next_startable(&self) -> Option<&Queued> {
-        if self.turns.len() >= MAX_RUNNING_TURNS {
-            return None;
-        }
-        self.queue.iter().find(|queued| self.is_free(queued.turn.lane))
-    }
 }
 
 impl Send {
@@ -305,12 +297,25 @@ impl Draft {
 
     /// Starts whatever of the queue can start now.
     fn start_queued(&mut self, stamp: &Stamp) {
-        while let Some(queued) = self.conversation.next_startable().cloned() {
-            let lane = queued.turn.lane;
-            let lane_leaf = self.ended.iter().rev().find(|(ended, _)| *ended == lane).map(|(_, leaf)| *leaf);
-            let parent = queued.turn.parent_id.or(lane_leaf).or(queued.turn.after);
-            self.start(queued.turn_id, &queued.turn, parent, stamp);
+        while let Some(Queued { turn_id, turn }) = self.next_startable().cloned() {
+            let parent = turn.parent_id.or_else(|| self.ended_at(turn.lane)).or(turn.after);
+            self.start(turn_id, &turn, parent, stamp);
         }
+    }
+
+    /// The first of the queue whose lane is free. A lane goes on in the slot that its own turn left, before any
+    /// other gets it: later, or after a restart, it would not be known where the lane stopped.
+    fn next_startable(&self) -> Option<&Queued> {
+        if self.conversation.turns.len() >= MAX_RUNNING_TURNS {
+            return None;
+        }
+        let startable =
+            || self.conversation.queue.iter().filter(|queued| self.conversation.is_free(queued.turn.lane));
+        startable().find(|queued| self.ended_at(queued.turn.lane).is_some()).or_else(|| startable().next())
+    }
+
+    fn ended_at(&self, lane: TurnId) -> Option<MessageId> {
+        self.ended.iter().rev().find(|(ended, _)| *ended == lane).map(|(_, leaf)| *leaf)
     }
 
     fn start(&mut self, turn_id: TurnId, queued: &QueuedTurn, parent: Option<MessageId>, stamp: &Stamp) {

@@ -164,3 +164,17 @@ fn two_sends_to_the_same_old_message_are_siblings_when_they_wait_too() {
     let paths = siblings.map(|turn| chat.path(Some(chat.leaf(turn))));
     assert_eq!(paths, [["> a", "> left"], ["> a", "> right"]]);
 }
+
+#[test]
+fn a_branch_goes_on_in_the_slot_that_its_own_turn_left() {
+    let (mut chat, [a, .., d]) = Chat::full();
+    let question = chat.leaf(a);
+    chat.says(a, "1");
+    let elsewhere = chat.send_to("e", question);
+    let next = chat.send("and then");
+    assert_eq!(chat.queue(), [elsewhere, next]);
+    chat.answers(d, "4");
+    assert_eq!(chat.shown(), ["> d", "4", "> and then"]);
+    chat.finishes(a);
+    assert_eq!(chat.path(Some(chat.leaf(elsewhere))), ["> a", "> e"]);
+}
