@@ -287,7 +287,8 @@ impl Draft {
     }
 
     fn queue(&mut self, send: Send, place: Place, now: Timestamp) -> Result<(), Refusal> {
-        if self.conversation.queue.len() >= MAX_QUEUED_TURNS {
+        // What interrupts only passes through.
+        if self.conversation.queue.len() >= MAX_QUEUED_TURNS && !place.first {
             return Err(Refusal::QueueFull);
         }
         let queued = send.into_queued(place, now);

@@ -1,6 +1,6 @@
 //! A send to a leaf where a turn runs already, and elsewhere in the tree.
 
-use weir::chat::conversation::{OnBusy, Parent, Refusal};
+use weir::chat::conversation::{MAX_QUEUED_TURNS, OnBusy, Parent, Refusal};
 use weir::chat::event::Event;
 
 use crate::chat::Chat;
@@ -136,4 +136,15 @@ fn a_steered_message_leaves_the_view_of_another_branch_alone() {
     chat.finishes(turn);
     assert_eq!(chat.path(Some(chat.leaf(turn))), ["> one", "{}", "> and two"]);
     assert_eq!(chat.shown(), ["> other"]);
+}
+
+#[test]
+fn interrupting_needs_no_room_in_the_queue() {
+    let mut chat = Chat::new();
+    chat.send("one");
+    for _ in 0..MAX_QUEUED_TURNS {
+        chat.send("more");
+    }
+    chat.send_with("stop", |send| send.on_busy = Some(OnBusy::Interrupt));
+    assert_eq!(chat.shown(), ["> one", "> stop"]);
 }
