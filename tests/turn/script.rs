@@ -73,6 +73,8 @@ pub enum Spot {
     /// The leaf of a turn that runs.
     Leaf(usize),
     Message(usize),
+    /// A message that the view is switched to, and then the head.
+    Switched(usize),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -147,6 +149,7 @@ fn sent() -> impl Strategy<Value = Sent> {
         1 => Just(Spot::Root),
         3 => (0..4usize).prop_map(Spot::Leaf),
         3 => (0..30usize).prop_map(Spot::Message),
+        3 => (0..30usize).prop_map(Spot::Switched),
     ];
     let on_busy = prop_oneof![
         3 => Just(None),

@@ -43,10 +43,11 @@ fn a_conversation_is_what_its_model_is_whatever_happens() {
 }
 
 /// What the scripts have to reach, or the model proves little.
-const EVERY_RUN_SEES: [&str; 13] = [
+const EVERY_RUN_SEES: [&str; 14] = [
     "steered in",
     "all slots full",
     "queued for a slot",
+    "queued at the head for a slot",
     "stale output",
     "restart",
     "recovered turn",
@@ -256,6 +257,10 @@ impl World {
             Spot::Head => Some(Parent::Head),
             Spot::Root => Some(Parent::Root),
             Spot::Leaf(n) => self.running(n).map(|(id, _)| Parent::Message(self.real.turns[&id].leaf)),
+            Spot::Switched(message) => {
+                self.act(&Op::Switch { message });
+                Some(Parent::Head)
+            }
             Spot::Message(n) => self.message(n).map(Parent::Message),
         };
         let Some(parent) = parent else { return };
@@ -382,7 +387,9 @@ impl World {
         self.tally.count(match &entry {
             Entry::Event(Event::TurnCompleted { steered_into: Some(_), .. }) => "steered in",
             Entry::Event(Event::TurnResumed { .. }) => "recovered turn",
-            Entry::Event(Event::TurnQueued { turn, .. }) if turn.after.is_some() => "queued for a slot",
+            Entry::Event(Event::TurnQueued { turn, .. }) if turn.after.is_some() => {
+                if turn.parent_id.is_some() { "queued for a slot" } else { "queued at the head for a slot" }
+            }
             Entry::Event(Event::PartCompleted { part: Some(_), .. }) => "discarded call",
             Entry::Event(Event::MessageCreated { message, .. }) if message.attempt == Some(3) => {
                 "third attempt"
