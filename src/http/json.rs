@@ -33,7 +33,8 @@ impl<T: DeserializeOwned> FromRequest<State> for Json<T> {
 fn is_json(headers: &HeaderMap) -> bool {
     let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    media_type == "application/json" || (media_type.starts_with("application/") && media_type.ends_with("+json"))
+    media_type == "application/json"
+        || (media_type.starts_with("application/") && media_type.ends_with("+json"))
 }
 
 /// The whole body, which must come within the limits of size and time.
@@ -66,7 +67,9 @@ fn of_json(error: &serde_json::Error, pointer: String) -> Error {
     let place = format!("line {} column {}", error.line(), error.column());
     match error.classify() {
         serde_json::error::Category::Data => Error::invalid(pointer, without_place(&error.to_string())),
-        serde_json::error::Category::Syntax | serde_json::error::Category::Eof | serde_json::error::Category::Io => {
+        serde_json::error::Category::Syntax
+        | serde_json::error::Category::Eof
+        | serde_json::error::Category::Io => {
             Error::new(Kind::MalformedRequest, format!("the body is not JSON at {place}"))
         }
     }
@@ -122,7 +125,10 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_by_its_pointer() {
         assert_eq!(refused(r#"{"name": 1}"#), (422, "/name".to_owned()));
-        assert_eq!(refused(r#"{"name": "a", "inner": [{"count": 1}, {"count": -1}]}"#), (422, "/inner/1/count".to_owned()));
+        assert_eq!(
+            refused(r#"{"name": "a", "inner": [{"count": 1}, {"count": -1}]}"#),
+            (422, "/inner/1/count".to_owned())
+        );
         assert_eq!(refused(r#"{"name": "a", "no~w/": 1}"#), (422, "/no~0w~1".to_owned()));
         assert_eq!(refused(r#"{"inner": []}"#), (422, String::new()));
     }

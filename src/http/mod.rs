@@ -20,11 +20,6 @@ pub mod stall;
 mod stream;
 mod ws;
 
-#[cfg(test)]
-mod testing;
-#[cfg(test)]
-mod tests;
-
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -99,6 +94,14 @@ impl State {
 
     fn limits(&self) -> &Limits {
         &self.0.options.limits
+    }
+
+    fn providers(&self) -> &BTreeMap<String, Arc<dyn Provider>> {
+        &self.0.providers
+    }
+
+    fn numbers(&self) -> &PrometheusHandle {
+        &self.0.numbers
     }
 
     fn options(&self) -> &Options {

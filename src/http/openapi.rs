@@ -70,7 +70,8 @@ pub fn describe(rule: Rule, paths: &mut Paths) {
             let security = match rule {
                 Rule::SignedIn(permission) => {
                     let needs = format!("Needs the scope `{}`.", permission.as_str());
-                    let said = operation.description.take().map(|said| format!("{said}\n\n")).unwrap_or_default();
+                    let said =
+                        operation.description.take().map(|said| format!("{said}\n\n")).unwrap_or_default();
                     operation.description = Some(said + &needs);
                     vec![SecurityRequirement::new::<_, _, &str>(BEARER, [])]
                 }
@@ -109,7 +110,7 @@ pub fn operations(item: PathItem) -> impl Iterator<Item = (Method, Operation)> {
 /// The data of one event of a stream. SSE adds `id: <cursor>` and `event: <type>`.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-#[expect(dead_code, clippy::large_enum_variant, reason = "only described; the runtime writes it")]
+#[expect(clippy::large_enum_variant, reason = "only described; the runtime writes it")]
 pub enum StreamEvent {
     Event(LoggedEvent),
     Delta(PartDelta),

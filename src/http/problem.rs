@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::auth::AuthError;
 use crate::chat::conversation::Refusal;
@@ -285,7 +285,9 @@ pub fn of_status(status: StatusCode) -> Option<Error> {
     match kind {
         Some(Kind::NotFound) => Some(Error::not_found()),
         Some(kind) => Some(Error::new(*kind, kind.title().to_lowercase())),
-        None if status.is_client_error() => Some(Error::new(Kind::MalformedRequest, "the request cannot be read")),
+        None if status.is_client_error() => {
+            Some(Error::new(Kind::MalformedRequest, "the request cannot be read"))
+        }
         None if status.is_server_error() => Some(Error::internal(&status)),
         None => None,
     }
@@ -293,6 +295,8 @@ pub fn of_status(status: StatusCode) -> Option<Error> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::id::TurnId;
 

@@ -61,7 +61,10 @@ mod tests {
         assert_eq!(refused("limit=x"), (422, "/limit".to_owned()));
         assert_eq!(refused("limit=1&limit=2"), (422, "/limit".to_owned()));
         assert_eq!(refused("nonsense=1"), (422, "/nonsense".to_owned()));
-        assert_eq!(parse::<Page>("agent=a%20b").unwrap(), Page { limit: None, agent: Some("a b".to_owned()) });
+        assert_eq!(
+            parse::<Page>("agent=a%20b").unwrap(),
+            Page { limit: None, agent: Some("a b".to_owned()) }
+        );
     }
 
     #[test]

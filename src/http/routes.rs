@@ -117,7 +117,11 @@ async fn enforce(Given((state, rule)): Given<(State, Rule)>, request: Request, n
 }
 
 /// The scope of a token that carries the permission.
-pub fn authenticate(state: &State, token: Option<&str>, permission: Permission) -> Result<crate::scope::Scope> {
+pub fn authenticate(
+    state: &State,
+    token: Option<&str>,
+    permission: Permission,
+) -> Result<crate::scope::Scope> {
     let scope = state.directory().authenticate(token)?;
     match scope.permits(permission) {
         true => Ok(scope),
@@ -129,7 +133,9 @@ pub fn authenticate(state: &State, token: Option<&str>, permission: Permission) 
 #[cfg(test)]
 pub fn every_route() -> Vec<(axum::http::Method, String, Rule)> {
     let described = table().into_iter().flat_map(|(rule, (_, paths, _))| {
-        let one = |(path, item)| openapi::operations(item).map(move |(method, _)| (method, path.clone(), rule)).collect::<Vec<_>>();
+        let one = |(path, item)| {
+            openapi::operations(item).map(move |(method, _)| (method, path.clone(), rule)).collect::<Vec<_>>()
+        };
         paths.paths.into_iter().flat_map(one).collect::<Vec<_>>()
     });
     described.collect()

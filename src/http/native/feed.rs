@@ -37,7 +37,12 @@ pub struct FeedEvent {
 #[utoipa::path(get, path = "/v1/feed", tag = "streams", operation_id = "follow_feed",
     params(FeedQuery, ("Last-Event-ID" = Option<String>, Header, description = "The last cursor that was seen")),
     responses((status = 200, body = FeedEvent, content_type = "text/event-stream")))]
-pub async fn follow(state: State, scope: Scope, Query(query): Query<FeedQuery>, parts: Parts) -> Result<Response> {
+pub async fn follow(
+    state: State,
+    scope: Scope,
+    Query(query): Query<FeedQuery>,
+    parts: Parts,
+) -> Result<Response> {
     let after = after_of(&parts, query.after.as_deref())?;
     let feed = Feed::new(state.runtime().store(), &scope, after).await?;
     Ok(sse::answer(state, scope, Stream::feed(feed)))

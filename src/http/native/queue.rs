@@ -101,7 +101,12 @@ async fn read(state: &State, scope: &Scope, id: &Owned<ConversationId>) -> Resul
 }
 
 /// A turn of another conversation is not there; one that has started says so.
-async fn check_queued(state: &State, scope: &Scope, id: &Owned<ConversationId>, turn_id: TurnId) -> Result<()> {
+async fn check_queued(
+    state: &State,
+    scope: &Scope,
+    id: &Owned<ConversationId>,
+    turn_id: TurnId,
+) -> Result<()> {
     let turn = turns::read(state, scope, turn_id).await?;
     match turn.state {
         _ if turn.conversation_id != id.id() => Err(Error::not_found()),

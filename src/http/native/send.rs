@@ -92,7 +92,9 @@ impl SendRequest {
             Some(None) => Parent::Root,
             Some(Some(id)) => {
                 let parent = to.message(state, scope, id).await;
-                Parent::Message(parent.map_err(|_| no_parent(id))?.id())
+                Parent::Message(
+                    parent.map_err(|error| if error.status() == 404 { no_parent(id) } else { error })?.id(),
+                )
             }
         };
         self.send(state, scope, agent, parent)
@@ -207,7 +209,9 @@ fn check_settings(settings: &Settings) -> Result<()> {
         limits::line("/settings/reasoning_effort", effort, NAME_CHARS)?;
     }
     match &settings.response_format {
-        Some(format) if !format.is_object() => Err(Error::invalid("/settings/response_format", "must be an object")),
+        Some(format) if !format.is_object() => {
+            Err(Error::invalid("/settings/response_format", "must be an object"))
+        }
         Some(format) if format.to_string().len() > TOOL_BYTES => {
             Err(Error::invalid("/settings/response_format", format!("at most {TOOL_BYTES} bytes of JSON")))
         }
