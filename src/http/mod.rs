@@ -37,6 +37,7 @@ use crate::runtime::Runtime;
 
 pub use limits::Limits;
 pub use openapi::openapi;
+pub use routes::{Rule, every_route};
 
 /// What the edges are told by the configuration.
 #[derive(Debug, Clone, Default)]

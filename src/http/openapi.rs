@@ -21,7 +21,8 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 
 /// As it is committed: sorted, indented, with a line's end.
 pub fn document() -> String {
-    let value = serde_json::to_value(openapi()).expect("the document is made of JSON types");
+    let mut value = serde_json::to_value(openapi()).expect("the document is made of JSON types");
+    value.sort_all_objects();
     let text = serde_json::to_string_pretty(&value).expect("a value is JSON");
     text + "\n"
 }

@@ -21,6 +21,11 @@ impl<T: DeserializeOwned> FromRequestParts<State> for Query<T> {
 
 /// Reads what stands behind the question mark.
 pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T> {
+    let mut names: Vec<_> = form_urlencoded::parse(text.as_bytes()).map(|(name, _)| name).collect();
+    names.sort_unstable();
+    if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(Error::invalid(format!("/{}", pair[0]), "was given more than once"));
+    }
     let query = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text.as_bytes()));
     serde_path_to_error::deserialize(query).map_err(|error| {
         let pointer = pointer(error.path());

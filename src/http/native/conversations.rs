@@ -21,7 +21,7 @@ use crate::http::State;
 use crate::http::auth::{Access, Owned};
 use crate::http::feed;
 use crate::http::idempotency::IdempotencyKey;
-use crate::http::json::Json;
+use crate::http::json::{Json, maybe_object};
 use crate::http::limits::{self, BULK_IDS, NAME_CHARS, TITLE_CHARS};
 use crate::http::problem::{Error, Kind, Result};
 use crate::http::query;
@@ -84,7 +84,7 @@ pub struct CreateRequest {
     #[schema(value_type = Option<Object>)]
     metadata: Option<Value>,
     /// Sent in the same transaction; into a conversation that exists already, as any other message.
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "maybe_object")]
     message: Option<SendRequest>,
 }
 

@@ -1,6 +1,6 @@
 //! What a person may send, checked and made into a command. One shape for every endpoint that takes a message.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -12,6 +12,7 @@ use crate::chat::message::Part;
 use crate::chat::turn::TurnRequest;
 use crate::http::State;
 use crate::http::auth::Owned;
+use crate::http::json::{object, objects};
 use crate::http::limits::{self, NAME_CHARS, PARTS, TOOL_BYTES, TOOLS};
 use crate::http::problem::{Error, Kind, Result};
 use crate::id::{ConversationId, FileId, MessageId, TurnId};
@@ -24,7 +25,7 @@ use crate::scope::Scope;
 pub struct SendRequest {
     #[serde(default, deserialize_with = "given")]
     text: Option<String>,
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given_parts")]
     parts: Option<Vec<PartRequest>>,
     /// Absent: the head. The parent of a message that is to be edited makes a sibling of it; `null` a new root.
     #[serde(default, deserialize_with = "given")]
@@ -33,10 +34,10 @@ pub struct SendRequest {
     /// Absent: the agent's.
     #[serde(default, deserialize_with = "given")]
     model: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     settings: Settings,
     /// Tools that the client runs itself.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "objects")]
     tools: Vec<ToolSpec>,
     /// As OpenAI's chat completions take it.
     #[serde(default)]
@@ -58,7 +59,7 @@ pub struct SendRequest {
 pub struct EditRequest {
     #[serde(default, deserialize_with = "given")]
     text: Option<String>,
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given_parts")]
     parts: Option<Vec<PartRequest>>,
 }
 
@@ -71,6 +72,10 @@ pub struct PartRequest {
     text: Option<String>,
     #[serde(default, deserialize_with = "given")]
     file_id: Option<FileId>,
+}
+
+fn given_parts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<PartRequest>>, D::Error> {
+    objects(deserializer).map(Some)
 }
 
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
