@@ -171,24 +171,29 @@ struct Session {
 type Flow = ControlFlow<Option<CloseFrame>>;
 
 impl Session {
+    /// What is only needed for a moment stands in a box of its own, so that a socket that idles is small.
     async fn run(state: State, scope: Option<Scope>, mut socket: WebSocket) {
         let _counted = Counted::one();
-        let scope = match scope {
-            Some(scope) => scope,
-            None => match sign_in(&state, &mut socket).await {
-                Ok(scope) => scope,
-                Err(error) => {
-                    let _ = say(&mut socket, problem(None, &error)).await;
-                    return close(socket, Some(closing(UNAUTHORIZED, "sign in first"))).await;
-                }
-            },
+        let signed_in = match scope {
+            Some(scope) => Ok(scope),
+            None => Box::pin(sign_in(&state, &mut socket)).await,
         };
+        let goodbye = match signed_in {
+            Ok(scope) => Box::pin(Self::new(state, scope).live(&mut socket)).await,
+            Err(error) => {
+                // The close frame says it again.
+                let _ = Box::pin(say(&mut socket, problem(None, &error))).await;
+                Some(closing(UNAUTHORIZED, "sign in first"))
+            }
+        };
+        Box::pin(close(socket, goodbye)).await;
+    }
+
+    fn new(state: State, scope: Scope) -> Self {
         let mut timer = interval_at(Instant::now() + TICK, TICK);
         timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (followed, subscriptions) = (SelectAll::new(), HashMap::new());
-        let session = Self { state, scope, followed, subscriptions, timer, ticks: 0, silent_ticks: 0 };
-        let frame = Box::pin(session.live(&mut socket)).await;
-        close(socket, frame).await;
+        Self { state, scope, followed, subscriptions, timer, ticks: 0, silent_ticks: 0 }
     }
 
     async fn live(mut self, socket: &mut WebSocket) -> Option<CloseFrame> {
@@ -228,7 +233,7 @@ impl Session {
     async fn hear(&mut self, socket: &mut WebSocket, heard: Option<Result<Message, axum::Error>>) -> Flow {
         self.silent_ticks = 0;
         match heard {
-            Some(Ok(Message::Text(text))) => self.obey(socket, &text).await,
+            Some(Ok(Message::Text(text))) => Box::pin(self.obey(socket, &text)).await,
             Some(Ok(Message::Binary(_))) => {
                 let error = Error::new(Kind::MalformedRequest, "frames are JSON texts");
                 say(socket, problem(None, &error)).await
