@@ -1,10 +1,10 @@
 //! The OpenAPI document (3.1), made of the route table, and the schemas of what goes over streams.
 
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use serde::Serialize;
 use utoipa::openapi::path::{Operation, PathItem, Paths};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{Content, Ref, ResponseBuilder};
+use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
 use utoipa::{OpenApi, ToSchema};
 
 use super::problem::PROBLEM_JSON;
@@ -83,6 +83,13 @@ pub fn describe(rule: Rule, paths: &mut Paths) {
                 Rule::Public => Vec::new(),
             };
             operation.security = Some(security);
+            for (status, response) in &mut operation.responses.responses {
+                if let RefOr::T(response) = response
+                    && response.description.is_empty()
+                {
+                    response.description = reason(status).to_owned();
+                }
+            }
             let problem = Content::new(Some(Ref::from_schema_name("Problem")));
             let response = ResponseBuilder::new()
                 .description("What went wrong (RFC 9457). A 409 also says how things stand.")
@@ -90,6 +97,12 @@ pub fn describe(rule: Rule, paths: &mut Paths) {
             operation.responses.responses.insert("default".to_owned(), response.build().into());
         }
     }
+}
+
+/// OpenAPI wants a word for each response.
+fn reason(status: &str) -> &'static str {
+    let status = status.parse().ok().and_then(|status| StatusCode::from_u16(status).ok());
+    status.and_then(|status| status.canonical_reason()).unwrap_or("The answer")
 }
 
 fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {

@@ -295,6 +295,7 @@ pub fn of_status(status: StatusCode) -> Option<Error> {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::HttpBody;
     use serde_json::json;
 
     use super::*;
@@ -327,5 +328,14 @@ mod tests {
         assert_eq!(words(runtime::Error::NotFound.into()), missing);
         assert_eq!(words(Refusal::Deleted.into()), missing);
         assert_eq!(words(Error(of_status(StatusCode::NOT_FOUND).unwrap().0)), missing);
+    }
+
+    #[test]
+    fn a_panic_is_an_internal_error_that_says_nothing() {
+        let response = of_panic(Box::new("the secret was in the stack"));
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.headers()[CONTENT_TYPE], PROBLEM_JSON);
+        let words = Error::new(Kind::Internal, "the request could not be carried out").into_response();
+        assert_eq!(response.body().size_hint().exact(), words.body().size_hint().exact());
     }
 }

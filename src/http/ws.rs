@@ -114,7 +114,9 @@ pub enum ServerFrame {
     Pong {},
 }
 
-/// Follow many conversations and the feed over one WebSocket. Frames are JSON texts (`ClientFrame`, `ServerFrame`).
+/// Follow many conversations and the feed over one WebSocket.
+///
+/// Frames are JSON texts (`ClientFrame`, `ServerFrame`).
 #[utoipa::path(get, path = "/v1/socket", tag = "streams", operation_id = "open_socket",
     responses((status = 101, description = "Frames follow"),
         (status = 426, description = "This is not a WebSocket handshake", body = crate::chat::event::Problem,

@@ -204,6 +204,9 @@ fn the_document_names_every_route_once_and_its_problems() {
         let problem =
             &operation["responses"]["default"]["content"]["application/problem+json"]["schema"]["$ref"];
         assert_eq!(*problem, "#/components/schemas/Problem", "{method} {path}");
+        for (status, response) in operation["responses"].as_object().unwrap() {
+            assert!(response["description"].is_string(), "{method} {path} {status}");
+        }
         ids.push(operation["operationId"].as_str().unwrap().to_owned());
     }
     let count = ids.len();

@@ -71,20 +71,25 @@ impl From<ConversationRow> for Conversation {
 pub struct CreateRequest {
     /// Absent: `default`.
     #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     agent: Option<String>,
     /// With the agent, a stable address, unique in the workspace. Where it exists, that conversation is answered.
     #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     name: Option<String>,
     #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     title: Option<String>,
     #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     visibility: Option<Visibility>,
     /// An object of at most 16 KiB.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Object>, nullable = false)]
     metadata: Option<Value>,
     /// Sent in the same transaction; into a conversation that exists already, as any other message.
     #[serde(default, deserialize_with = "maybe_object")]
+    #[schema(nullable = false)]
     message: Option<SendRequest>,
 }
 
@@ -230,7 +235,9 @@ pub struct Conversations {
     feed_cursor: String,
 }
 
-/// The conversations that you see, newest activity first. `metadata.<key>=<value>` narrows by metadata.
+/// The conversations that you see, newest activity first.
+///
+/// `metadata.<key>=<value>` narrows by metadata.
 #[utoipa::path(get, path = "/v1/conversations", tag = "conversations", operation_id = "list_conversations",
     params(ListQuery), responses((status = 200, body = Conversations)))]
 pub async fn list(state: State, scope: Scope, RawQuery(text): RawQuery) -> Result<Answered<Conversations>> {
@@ -309,18 +316,22 @@ pub async fn get(
 #[serde(deny_unknown_fields)]
 pub struct UpdateRequest {
     #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     title: Option<String>,
     #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     archived: Option<bool>,
     /// Only its creator changes it; where it is shared, an admin too.
     #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     visibility: Option<Visibility>,
     /// Replaces what was there.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Object>, nullable = false)]
     metadata: Option<Value>,
     /// Answers from the next turn on.
     #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     agent: Option<String>,
 }
 
@@ -353,7 +364,9 @@ pub async fn update(
     Ok(Answered(row.ok_or_else(Error::not_found)?.into()))
 }
 
-/// Delete a conversation. Forks keep what they need of it.
+/// Delete a conversation.
+///
+/// Forks keep what they need of it.
 #[utoipa::path(delete, path = "/v1/conversations/{conversation_id}", tag = "conversations",
     operation_id = "delete_conversation", params(("conversation_id" = ConversationId, Path)),
     responses((status = 204, description = "It is gone")))]

@@ -125,8 +125,9 @@ struct TurnMessage {
     calls: Vec<Call>,
 }
 
-/// Send a message. 202 once it is durable; with `Accept: text/event-stream` the answer is the turn's stream; with
-/// `Prefer: wait=60` it is the finished turn and its messages, or 202 with what there is by then. A dropped
+/// Send a message.
+///
+/// 202 once it is durable; with `Accept: text/event-stream` the answer is the turn's stream; with `Prefer: wait=60` it is the finished turn and its messages, or 202 with what there is by then. A dropped
 /// connection never cancels a turn.
 #[utoipa::path(post, path = "/v1/conversations/{conversation_id}/messages", tag = "messages",
     operation_id = "send_message", request_body = SendRequest,

@@ -37,8 +37,9 @@ struct Model {
     reasoning: Capability,
 }
 
-/// The models that may be asked for, in the order of each provider's list. A provider that does not answer is left
-/// out.
+/// The models that may be asked for.
+///
+/// In the order of each provider's list; a provider that does not answer is left out.
 #[utoipa::path(get, path = "/v1/models", tag = "catalogue", operation_id = "list_models",
     responses((status = 200, body = Models)))]
 pub async fn list(state: State) -> Result<Answered<Models>> {

@@ -22,7 +22,9 @@ pub async fn healthz() -> Answered<Health> {
     Answered(Health { status: "ok" })
 }
 
-/// Takes work. 503 while it stops, and once its storage is sealed.
+/// Takes work.
+///
+/// 503 while it stops, and once its storage is sealed.
 #[utoipa::path(get, path = "/readyz", tag = "operations", operation_id = "readyz",
     responses((status = 200, body = Health)))]
 pub async fn readyz(state: State) -> Result<Answered<Health>> {
@@ -34,7 +36,9 @@ pub async fn readyz(state: State) -> Result<Answered<Health>> {
     Ok(Answered(Health { status: "ok" }))
 }
 
-/// Numbers for Prometheus. Not there unless a token is configured for it.
+/// Numbers for Prometheus.
+///
+/// Not there unless a token is configured for it.
 #[utoipa::path(get, path = "/metrics", tag = "operations", operation_id = "metrics",
     responses((status = 200, body = String, content_type = "text/plain")))]
 pub async fn metrics(state: State) -> Response {

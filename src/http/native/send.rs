@@ -24,8 +24,10 @@ use crate::scope::Scope;
 #[serde(deny_unknown_fields)]
 pub struct SendRequest {
     #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     text: Option<String>,
     #[serde(default, deserialize_with = "given_parts")]
+    #[schema(nullable = false)]
     parts: Option<Vec<PartRequest>>,
     /// Absent: the head. The parent of a message that is to be edited makes a sibling of it; `null` a new root.
     #[serde(default, deserialize_with = "given")]
@@ -33,6 +35,7 @@ pub struct SendRequest {
     parent_id: Option<Option<MessageId>>,
     /// Absent: the agent's.
     #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     model: Option<String>,
     #[serde(default, deserialize_with = "object")]
     settings: Settings,
@@ -41,15 +44,16 @@ pub struct SendRequest {
     tools: Vec<ToolSpec>,
     /// As OpenAI's chat completions take it.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Value)]
     tool_choice: Option<Value>,
     /// What to do where a turn runs on the leaf that the message would follow. Absent: `queue`, but 409 where the
     /// turn waits for a person.
     #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     on_busy: Option<OnBusy>,
     /// An object of at most 16 KiB.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Object>, nullable = false)]
     metadata: Option<Value>,
 }
 
@@ -58,8 +62,10 @@ pub struct SendRequest {
 #[serde(deny_unknown_fields)]
 pub struct EditRequest {
     #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     text: Option<String>,
     #[serde(default, deserialize_with = "given_parts")]
+    #[schema(nullable = false)]
     parts: Option<Vec<PartRequest>>,
 }
 
@@ -69,8 +75,10 @@ pub struct EditRequest {
 pub struct PartRequest {
     r#type: PartKind,
     #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     text: Option<String>,
     #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     file_id: Option<FileId>,
 }
 
