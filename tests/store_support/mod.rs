@@ -125,6 +125,11 @@ impl Talk {
         self
     }
 
+    /// Sets the clock of the events that follow.
+    pub fn clock(&mut self, millis: i64) {
+        self.now = millis;
+    }
+
     pub fn create(&mut self) -> &mut Self {
         let conversation = self.info();
         self.event(Event::ConversationCreated { conversation })
