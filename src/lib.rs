@@ -2,9 +2,15 @@
 //!
 //! The floors and the way of a token are drawn in ARCHITECTURE.md.
 
+pub mod admin;
+pub mod auth;
 pub mod chat;
 pub mod clock;
+pub mod config;
+pub mod data_dir;
 pub mod id;
 pub mod provider;
+pub mod runtime;
 pub mod scope;
+pub mod server;
 pub mod store;

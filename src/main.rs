@@ -1,1 +1,258 @@
-fn main(){}
+//! The arguments, then [`server::run`] or a command of the operator.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::{Args, Parser, Subcommand};
+use humantime_serde::re::humantime;
+use weir::admin::{self, Answer, Command};
+use weir::auth::ApiKey;
+use weir::config::{self, Config, Flags};
+use weir::data_dir;
+use weir::id::KeyId;
+use weir::scope::{Permission, WorkspaceRole};
+use weir::server;
+
+/// A chat-agent backend: conversations as durable logs that stream and resume.
+#[derive(Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(subcommand)]
+    action: Option<Action>,
+    #[command(flatten)]
+    serve: Settings,
+}
+
+#[derive(Args, Clone, Default)]
+struct Settings {
+    /// The configuration [default: weir.toml, if there is one]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where the data is kept [default: ./data]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Where to listen [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Run the server (the default)
+    Serve(Settings),
+    /// API keys
+    Keys(Group<KeysAction>),
+    /// Users and their memberships
+    Users(Group<UsersAction>),
+    /// Workspaces
+    Workspaces(Group<WorkspacesAction>),
+    /// Ask the server whether it is alive; exits 0 or 1
+    Healthcheck(Settings),
+}
+
+#[derive(Args)]
+struct Group<A: Subcommand> {
+    #[command(subcommand)]
+    action: A,
+    /// The configuration [default: weir.toml, if there is one]
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// Where the data is kept [default: ./data]
+    #[arg(long, value_name = "DIR", global = true)]
+    data: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum KeysAction {
+    /// Make a key and print it; it is never shown again
+    Create {
+        #[arg(long)]
+        name: String,
+        /// Id or name [default: the owner of the default workspace]
+        #[arg(long)]
+        user: Option<String>,
+        /// Id or name [default: the user's only one, or the default workspace]
+        #[arg(long)]
+        workspace: Option<String>,
+        /// Separated by commas [default: all that the user may, save admin and tokens:mint]
+        #[arg(long, value_delimiter = ',')]
+        scopes: Vec<Permission>,
+        /// A time from now, such as 30d [default: never]
+        #[arg(long, value_parser = humantime::parse_duration)]
+        expires: Option<Duration>,
+    },
+    List,
+    /// End a key for good, and what is open with it
+    Revoke {
+        id: KeyId,
+    },
+}
+
+#[derive(Subcommand)]
+enum UsersAction {
+    Create {
+        #[arg(long)]
+        name: String,
+        /// Id or name [default: the default workspace]
+        #[arg(long)]
+        workspace: Option<String>,
+        /// viewer, member, admin or owner
+        #[arg(long, value_parser = role)]
+        role: WorkspaceRole,
+    },
+    List,
+    /// Lock a user out: keys stop working and open streams end
+    Suspend {
+        user: String,
+    },
+    /// Let a suspended user in again
+    Reinstate {
+        user: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum WorkspacesAction {
+    Create {
+        #[arg(long)]
+        name: String,
+    },
+    List,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match act(arguments.action.unwrap_or(Action::Serve(arguments.serve))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+/// 2: it can only work once the configuration, or what else runs here, has changed.
+fn exit_code(error: &anyhow::Error) -> u8 {
+    let in_use = matches!(error.downcast_ref(), Some(data_dir::Error::InUse { .. }));
+    if in_use || error.is::<config::Error>() { 2 } else { 1 }
+}
+
+fn act(action: Action) -> anyhow::Result<()> {
+    match action {
+        Action::Serve(settings) => {
+            let config = load(settings)?;
+            tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(server::run(config))
+        }
+        Action::Keys(group) => administer(group.config, group.data, keys_command(group.action)),
+        Action::Users(group) => administer(group.config, group.data, users_command(group.action)),
+        Action::Workspaces(group) => administer(group.config, group.data, workspaces_command(group.action)),
+        Action::Healthcheck(settings) => healthcheck(load(settings)?.server.listen),
+    }
+}
+
+fn load(settings: Settings) -> Result<Config, config::Error> {
+    let Settings { config, data, listen } = settings;
+    Config::load(&Flags { config, data, listen }, |name| std::env::var(name).ok())
+}
+
+fn keys_command(action: KeysAction) -> Command {
+    match action {
+        KeysAction::Create { name, user, workspace, scopes, expires } => {
+            Command::CreateKey { name, user, workspace, permissions: scopes, expires_in: expires }
+        }
+        KeysAction::List => Command::ListKeys,
+        KeysAction::Revoke { id } => Command::RevokeKey { id },
+    }
+}
+
+fn users_command(action: UsersAction) -> Command {
+    match action {
+        UsersAction::Create { name, workspace, role } => Command::CreateUser { name, workspace, role },
+        UsersAction::List => Command::ListUsers,
+        UsersAction::Suspend { user } => Command::SuspendUser { user },
+        UsersAction::Reinstate { user } => Command::ReinstateUser { user },
+    }
+}
+
+fn workspaces_command(action: WorkspacesAction) -> Command {
+    match action {
+        WorkspacesAction::Create { name } => Command::CreateWorkspace { name },
+        WorkspacesAction::List => Command::ListWorkspaces,
+    }
+}
+
+/// Runs a command where the data is, and prints the answer: one row a line, its fields separated by tabs.
+fn administer(config: Option<PathBuf>, data: Option<PathBuf>, command: Command) -> anyhow::Result<()> {
+    let config = load(Settings { config, data, listen: None })?;
+    let mut out = std::io::stdout().lock();
+    match admin::run(&config.server.data, &command)? {
+        Answer::NewKey { key, text } => {
+            eprintln!("{}: keep it, it is not shown again", key.id);
+            writeln!(out, "{}", text.expose())?;
+        }
+        Answer::Keys(keys) => {
+            for key in keys {
+                writeln!(out, "{}", key_row(&key))?;
+            }
+        }
+        Answer::Users(users) => {
+            for user in users {
+                let state = user.suspended_at.map_or("active".to_owned(), |at| format!("suspended {at}"));
+                let member = |one: &weir::auth::Membership| format!("{}:{:?}", one.workspace_id, one.role);
+                let memberships: Vec<_> = user.memberships.iter().map(member).collect();
+                let memberships = memberships.join(",").to_lowercase();
+                writeln!(out, "{}\t{}\t{state}\t{memberships}", user.id, user.name)?;
+            }
+        }
+        Answer::Workspaces(workspaces) => {
+            for workspace in workspaces {
+                writeln!(out, "{}\t{}\t{}", workspace.id, workspace.name, workspace.created_at)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn key_row(key: &ApiKey) -> String {
+    let state = match (key.revoked_at, key.expires_at) {
+        (Some(at), _) => format!("revoked {at}"),
+        (None, Some(at)) => format!("expires {at}"),
+        (None, None) => "active".to_owned(),
+    };
+    let permissions: Vec<_> = key.permissions.iter().map(|one| one.as_str()).collect();
+    let used = key.last_used_at.map_or("never used".to_owned(), |at| format!("used {at}"));
+    let (id, user, permissions) = (key.id, key.user_id, permissions.join(","));
+    format!("{id}\t{}..\t{}\t{user}\t{state}\t{used}\t{permissions}", key.prefix, key.name)
+}
+
+fn healthcheck(listen: SocketAddr) -> anyhow::Result<()> {
+    const TIMEOUT: Duration = Duration::from_secs(2);
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    let address = SocketAddr::new(ip, listen.port());
+    let ask = || -> std::io::Result<Vec<u8>> {
+        let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        write!(stream, "GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+        let mut status = vec![0; "HTTP/1.1 200".len()];
+        stream.read_exact(&mut status)?;
+        Ok(status)
+    };
+    let status = ask().with_context(|| format!("no answer from {address}"))?;
+    if !status.ends_with(b" 200") {
+        bail!("{address} answered {}", String::from_utf8_lossy(&status));
+    }
+    Ok(())
+}
+
+/// As in the API: lowercase.
+fn role(text: &str) -> Result<WorkspaceRole, String> {
+    serde_json::from_value(text.into()).map_err(|_| "expected viewer, member, admin or owner".to_owned())
+}

@@ -32,8 +32,13 @@ pub enum Permission {
 }
 
 impl Permission {
-    pub const ALL: [Self; 5] =
-        [Self::ConversationsRead, Self::ConversationsWrite, Self::ApprovalsDecide, Self::TokensMint, Self::Admin];
+    pub const ALL: [Self; 5] = [
+        Self::ConversationsRead,
+        Self::ConversationsWrite,
+        Self::ApprovalsDecide,
+        Self::TokensMint,
+        Self::Admin,
+    ];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -55,7 +60,9 @@ impl std::str::FromStr for Permission {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a scope; there are conversations:read, conversations:write, approvals:decide, tokens:mint and admin")]
+#[error(
+    "`{0}` is not a scope; there are conversations:read, conversations:write, approvals:decide, tokens:mint and admin"
+)]
 pub struct UnknownPermission(String);
 
 /// The caller: a user in one workspace, with the rights of the credential in use.

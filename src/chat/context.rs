@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::chat::message::{Opaque, Part};
-use crate::id::CallId;
+use crate::chat::message::{Call, MessageStatus, Opaque, Part, Role, StoredPart};
+use crate::id::{CallId, MessageId, TurnId};
 
 /// A tool as a model is told of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -28,10 +28,19 @@ pub struct Prompt {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Item {
-    User { parts: Vec<Part> },
+    User {
+        parts: Vec<Part>,
+    },
     /// An answer of the model. Where it called tools, their results follow as items of their own, one per call.
-    Assistant { parts: Vec<PromptPart> },
-    ToolResult { call_id: CallId, name: String, output: String, is_error: bool },
+    Assistant {
+        parts: Vec<PromptPart>,
+    },
+    ToolResult {
+        call_id: CallId,
+        name: String,
+        output: String,
+        is_error: bool,
+    },
 }
 
 /// A part of an earlier answer, with what its provider needs back verbatim.
@@ -39,4 +48,138 @@ pub enum Item {
 pub struct PromptPart {
     pub part: Part,
     pub opaque: Option<Opaque>,
+}
+
+/// A message of the path to a leaf, as it is stored, with the calls that it made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PathMessage {
+    pub id: MessageId,
+    pub parent_id: Option<MessageId>,
+    pub role: Role,
+    pub status: MessageStatus,
+    pub turn_id: Option<TurnId>,
+    pub parts: Vec<StoredPart>,
+    pub calls: Vec<Call>,
+}
+
+/// What a model is given for a path, oldest message first.
+///
+/// An answer that was cut gives its text only: reasoning without its signature is refused by providers, and a call
+/// that never ran has no result.
+pub fn build(system: Option<String>, path: &[PathMessage]) -> Prompt {
+    let mut items = Vec::new();
+    for message in path {
+        match message.role {
+            Role::User | Role::System => {
+                items.push(Item::User {
+                    parts: message.parts.iter().map(|stored| stored.part.clone()).collect(),
+                });
+            }
+            Role::Assistant => push_answer(&mut items, message),
+        }
+    }
+    Prompt { system, items }
+}
+
+fn push_answer(items: &mut Vec<Item>, message: &PathMessage) {
+    let whole = message.status == MessageStatus::Complete;
+    let goes_back = |part: &Part| match part {
+        Part::Text { text } => !text.is_empty(),
+        Part::Reasoning { .. } => whole,
+        Part::ToolCall { discarded, .. } => whole && !discarded,
+        Part::File { .. } => true,
+        Part::Source { .. } | Part::Notice { .. } => false,
+    };
+    let parts = message.parts.iter().filter(|stored| goes_back(&stored.part));
+    let parts: Vec<PromptPart> =
+        parts.map(|stored| PromptPart { part: stored.part.clone(), opaque: stored.opaque.clone() }).collect();
+    if parts.is_empty() {
+        return;
+    }
+    let results: Vec<Item> = parts.iter().filter_map(|part| result_of(&part.part, &message.calls)).collect();
+    items.push(Item::Assistant { parts });
+    items.extend(results);
+}
+
+fn result_of(part: &Part, calls: &[Call]) -> Option<Item> {
+    let Part::ToolCall { call_id, name, .. } = part else { return None };
+    let call = calls.iter().find(|call| call.id == *call_id);
+    let (output, is_error) = match call {
+        Some(Call { output: Some(output), .. }) => (output.clone(), false),
+        Some(Call { error: Some(error), .. }) => (error.clone(), true),
+        Some(_) | None => ("the call was not run".to_owned(), true),
+    };
+    Some(Item::ToolResult { call_id: *call_id, name: name.clone(), output, is_error })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::message::CallState;
+
+    fn message(role: Role, status: MessageStatus, parts: Vec<Part>) -> PathMessage {
+        PathMessage {
+            id: MessageId::from_bytes([1; 16]),
+            parent_id: None,
+            role,
+            status,
+            turn_id: None,
+            parts: parts.into_iter().map(|part| StoredPart { part, opaque: None }).collect(),
+            calls: Vec::new(),
+        }
+    }
+
+    fn text(text: &str) -> Part {
+        Part::Text { text: text.to_owned() }
+    }
+
+    fn call(call_id: CallId) -> Part {
+        Part::ToolCall { call_id, name: "clock".to_owned(), args_text: "{}".to_owned(), discarded: false }
+    }
+
+    #[test]
+    fn a_cut_answer_gives_its_text_and_nothing_that_cannot_go_back() {
+        let cut = vec![
+            Part::Reasoning { text: "hm".to_owned() },
+            text("half an ans"),
+            call(CallId::from_bytes([2; 16])),
+        ];
+        let prompt = build(None, &[message(Role::Assistant, MessageStatus::Interrupted, cut)]);
+        let expected =
+            vec![Item::Assistant { parts: vec![PromptPart { part: text("half an ans"), opaque: None }] }];
+        assert_eq!(prompt.items, expected);
+    }
+
+    #[test]
+    fn an_answer_of_which_nothing_was_shown_is_left_out() {
+        let prompt = build(None, &[message(Role::Assistant, MessageStatus::Cancelled, vec![text("")])]);
+        assert_eq!(prompt.items, vec![]);
+    }
+
+    #[test]
+    fn every_call_is_followed_by_a_result() {
+        let (answered, forgotten) = (CallId::from_bytes([2; 16]), CallId::from_bytes([3; 16]));
+        let mut answer =
+            message(Role::Assistant, MessageStatus::Complete, vec![call(answered), call(forgotten)]);
+        answer.calls = vec![Call {
+            id: answered,
+            turn_id: TurnId::from_bytes([4; 16]),
+            message_id: answer.id,
+            tool: "clock".to_owned(),
+            args: None,
+            args_text: "{}".to_owned(),
+            state: CallState::Failed,
+            output: None,
+            error: Some("not available".to_owned()),
+        }];
+        let prompt = build(None, &[answer]);
+        let result = |call_id, output: &str| Item::ToolResult {
+            call_id,
+            name: "clock".to_owned(),
+            output: output.to_owned(),
+            is_error: true,
+        };
+        let expected = [result(answered, "not available"), result(forgotten, "the call was not run")];
+        assert_eq!(prompt.items[1..], expected);
+    }
 }

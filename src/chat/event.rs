@@ -13,7 +13,9 @@ use crate::chat::turn::{QueuedTurn, TurnPlan};
 use crate::id::{CallId, MessageId, TurnId};
 
 /// A position in a conversation's log: 0 before the first event.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
 #[serde(transparent)]
 pub struct Seq(pub u64);
 
@@ -125,6 +127,9 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         turn_id: Option<TurnId>,
         message: Message,
+        /// The provider's own id of an answer that it keeps, and that can be followed again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        response_id: Option<String>,
     },
     #[serde(rename = "part.started")]
     PartStarted { turn_id: TurnId, message_id: MessageId, index: u32, part: Part },
@@ -175,7 +180,12 @@ pub enum Event {
     #[serde(rename = "turn.cancelled")]
     TurnCancelled { turn_id: TurnId },
     #[serde(rename = "turn.interrupted")]
-    TurnInterrupted { turn_id: TurnId },
+    TurnInterrupted {
+        turn_id: TurnId,
+        /// What broke it off, where that was not a restart.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        problem: Option<Problem>,
+    },
     /// The queue was reordered or edited: its turns in their new order.
     #[serde(rename = "queue.changed")]
     QueueChanged { turn_ids: Vec<TurnId> },
@@ -254,7 +264,7 @@ impl Event {
             | Self::TurnCompleted { turn_id, .. }
             | Self::TurnFailed { turn_id, .. }
             | Self::TurnCancelled { turn_id }
-            | Self::TurnInterrupted { turn_id }
+            | Self::TurnInterrupted { turn_id, .. }
             | Self::QueueEdited { turn_id, .. }
             | Self::ToolProposed { turn_id, .. }
             | Self::ToolFailed { turn_id, .. } => Some(*turn_id),
@@ -284,6 +294,7 @@ pub struct Delta {
 
 /// One entry of the log, structural or streamed.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a few live at a time, and are moved once or twice")]
 pub enum Entry {
     Event(Event),
     Delta(Delta),

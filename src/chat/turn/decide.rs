@@ -1,2 +1,338 @@
-use super::{Decision, Input, Stamp, Turn};
-pub fn decide(_turn: &Turn, _input: Input, _stamp: &Stamp) -> Decision { Decision::default() }
+//! What happens next in a turn, and what to do about it.
+
+use super::{
+    CallFailure, Decision, Effect, Fence, Input, MAX_ATTEMPTS_PER_STEP, ModelOutput, OpenMessage, Placement,
+    Recovery, Stamp, Turn, TurnState,
+};
+use crate::chat::event::{Delta, Entry, Event, Problem, ResumeReason};
+use crate::chat::message::{Call, CallState, FinishReason, Message, MessageStatus, Part, Role, Usage};
+use crate::clock::Timestamp;
+use crate::id::CallId;
+
+/// Decides about one input. What comes from a dead attempt, or after the end, decides nothing.
+pub fn decide(turn: &Turn, input: Input, stamp: &Stamp) -> Decision {
+    if turn.state.is_terminal() {
+        return Decision::default();
+    }
+    match input {
+        Input::MessageOpened { fence, .. }
+        | Input::Model { fence, .. }
+        | Input::ModelFailed { fence, .. }
+            if fence != turn.fence =>
+        {
+            Decision::default()
+        }
+        Input::MessageOpened { model, placement, response_id, .. } => {
+            open_message(turn, model, placement, response_id, stamp)
+        }
+        Input::Model { output, .. } => model_output(turn, output, stamp),
+        Input::ModelFailed { failure: CallFailure::Broken { problem }, .. } => {
+            cut(turn, ResumeReason::ProviderInterrupted, Some(problem))
+        }
+        Input::ModelFailed { failure: CallFailure::Refused { problem }, .. } => {
+            let mut decision = close(turn, MessageStatus::Failed);
+            decision.event(Event::TurnFailed { turn_id: turn.id, problem });
+            decision
+        }
+        Input::Cancel => {
+            let mut decision = close(turn, MessageStatus::Cancelled);
+            decision.event(Event::TurnCancelled { turn_id: turn.id });
+            decision.effects.push(Effect::CancelAttempt { turn_id: turn.id });
+            decision
+        }
+        Input::Recovered => recover(turn),
+        Input::DeadlinePassed => {
+            let mut decision = close(turn, MessageStatus::Interrupted);
+            let limit = format!("the turn took longer than {} s", turn.plan.limits.max_wall_ms / 1000);
+            decision.event(Event::TurnFailed { turn_id: turn.id, problem: limit_reached(limit) });
+            decision.effects.push(Effect::CancelAttempt { turn_id: turn.id });
+            decision
+        }
+    }
+}
+
+fn open_message(
+    turn: &Turn,
+    model: Option<String>,
+    placement: Placement,
+    response_id: Option<String>,
+    stamp: &Stamp,
+) -> Decision {
+    let mut decision = Decision::default();
+    if turn.open.is_some() {
+        return decision;
+    }
+    let parent = match placement {
+        Placement::Child => turn.leaf,
+        Placement::Sibling => turn.base,
+    };
+    decision.event(Event::MessageCreated {
+        turn_id: Some(turn.id),
+        message: Message {
+            id: stamp.message_id,
+            parent_id: Some(parent),
+            role: Role::Assistant,
+            status: MessageStatus::Streaming,
+            parts: Vec::new(),
+            turn_id: Some(turn.id),
+            step: Some(turn.fence.step),
+            attempt: Some(turn.fence.attempt),
+            model,
+            finish_reason: None,
+            usage: None,
+            metadata: None,
+            created_at: stamp.now,
+        },
+        response_id,
+    });
+    decision
+}
+
+fn model_output(turn: &Turn, output: ModelOutput, stamp: &Stamp) -> Decision {
+    let mut decision = Decision::default();
+    match output {
+        ModelOutput::Opened { .. } => decision,
+        ModelOutput::Finished { finish_reason, usage } => finish_step(turn, finish_reason, usage, stamp),
+        ModelOutput::PartStarted { index, part } => {
+            let Some(open) = &turn.open else { return decision };
+            if index as usize == open.parts.len() {
+                decision.event(Event::PartStarted { turn_id: turn.id, message_id: open.id, index, part });
+            }
+            decision
+        }
+        ModelOutput::Delta { index, text } => {
+            let Some(open) = &turn.open else { return decision };
+            if open.is_streaming(index) && !text.is_empty() {
+                decision.entries.push(Entry::Delta(Delta {
+                    turn_id: turn.id,
+                    message_id: open.id,
+                    index,
+                    text,
+                }));
+            }
+            decision
+        }
+        ModelOutput::PartCompleted { index, .. } => {
+            let Some(open) = &turn.open else { return decision };
+            if open.is_streaming(index) {
+                decision.event(Event::PartCompleted {
+                    turn_id: turn.id,
+                    message_id: open.id,
+                    index,
+                    part: None,
+                    bytes: open.parts[index as usize].bytes,
+                });
+            }
+            decision
+        }
+    }
+}
+
+/// The model's answer is whole: the turn ends, or answers the calls and asks again.
+fn finish_step(turn: &Turn, finish_reason: FinishReason, usage: Option<Usage>, stamp: &Stamp) -> Decision {
+    let mut decision = Decision::default();
+    let message = match &turn.open {
+        Some(open) => open.clone(),
+        // An answer without a single part is still an answer.
+        None => {
+            decision = open_message(turn, None, Placement::Child, None, stamp);
+            OpenMessage { id: stamp.message_id, parts: Vec::new() }
+        }
+    };
+    for (index, part) in (0u32..).zip(&message.parts) {
+        if !part.completed {
+            decision.event(Event::PartCompleted {
+                turn_id: turn.id,
+                message_id: message.id,
+                index,
+                part: None,
+                bytes: part.bytes,
+            });
+        }
+    }
+    decision.event(Event::MessageCompleted {
+        turn_id: turn.id,
+        message_id: message.id,
+        status: MessageStatus::Complete,
+        finish_reason: Some(finish_reason),
+        usage,
+    });
+
+    let calls = calls_of(turn, &message);
+    let mut total = turn.usage;
+    total += usage.unwrap_or_default();
+    if calls.is_empty() {
+        decision.event(Event::TurnCompleted { turn_id: turn.id, usage: total, steered_into: None });
+        return decision;
+    }
+    for call in calls {
+        let (call_id, error) = (call.id, format!("the tool `{}` is not available", call.tool));
+        decision.event(Event::ToolProposed { turn_id: turn.id, call });
+        decision.event(Event::ToolFailed { turn_id: turn.id, call_id, error });
+    }
+    match turn.plan.limits.exceeded_after(turn.fence.step, total) {
+        Some(limit) => decision.event(Event::TurnFailed { turn_id: turn.id, problem: limit_reached(limit) }),
+        None => {
+            let fence = Fence { step: turn.fence.step + 1, ..turn.fence };
+            decision.effects.push(Effect::CallModel { turn_id: turn.id, fence });
+        }
+    }
+    decision
+}
+
+fn calls_of(turn: &Turn, message: &OpenMessage) -> Vec<Call> {
+    let call = |call_id: CallId, name: &str, args_text: &str| Call {
+        id: call_id,
+        turn_id: turn.id,
+        message_id: message.id,
+        tool: name.to_owned(),
+        args: serde_json::from_str(args_text).ok(),
+        args_text: args_text.to_owned(),
+        state: CallState::Proposed,
+        output: None,
+        error: None,
+    };
+    let calls = message.parts.iter().filter_map(|part| match &part.head {
+        Part::ToolCall { call_id, name, args_text, .. } => Some(call(*call_id, name, args_text)),
+        Part::Text { .. }
+        | Part::Reasoning { .. }
+        | Part::File { .. }
+        | Part::Source { .. }
+        | Part::Notice { .. } => None,
+    });
+    calls.collect()
+}
+
+/// The server found the turn unfinished when it started.
+fn recover(turn: &Turn) -> Decision {
+    match turn.state {
+        TurnState::Running => {
+            let mut decision = cut(turn, ResumeReason::Restart, None);
+            decision.effects.push(Effect::WakeAt { turn_id: turn.id, at: turn.deadline() });
+            decision
+        }
+        // It waits for a person, and goes on waiting.
+        TurnState::Waiting => {
+            let wake = Effect::WakeAt { turn_id: turn.id, at: turn.deadline() };
+            Decision { entries: Vec::new(), effects: vec![wake] }
+        }
+        TurnState::Queued
+        | TurnState::Completed
+        | TurnState::Failed
+        | TurnState::Cancelled
+        | TurnState::Interrupted => Decision::default(),
+    }
+}
+
+/// The answer was cut: what was shown stays as it was, and by the turn's policy another attempt is made.
+fn cut(turn: &Turn, reason: ResumeReason, problem: Option<Problem>) -> Decision {
+    let mut decision = close(turn, MessageStatus::Interrupted);
+    let give_up = turn.plan.recovery == Recovery::Fail || turn.attempts_this_step >= MAX_ATTEMPTS_PER_STEP;
+    if give_up {
+        decision.event(Event::TurnInterrupted { turn_id: turn.id, problem });
+        return decision;
+    }
+    let attempt = turn.fence.attempt + 1;
+    decision.event(Event::TurnResumed { turn_id: turn.id, attempt, reason });
+    let text = match reason {
+        ResumeReason::Restart => "Resumed after a restart.",
+        ResumeReason::ProviderInterrupted => "The model's answer broke off; asked again.",
+    };
+    decision.event(Event::Notice {
+        turn_id: Some(turn.id),
+        code: "resumed".to_owned(),
+        text: text.to_owned(),
+    });
+    let fence = Fence { attempt, ..turn.fence };
+    decision.effects.push(Effect::CallModel { turn_id: turn.id, fence });
+    decision
+}
+
+/// Closes the open message as it stands. A call that is not whole is discarded: it never runs.
+fn close(turn: &Turn, status: MessageStatus) -> Decision {
+    let mut decision = Decision::default();
+    let Some(open) = &turn.open else { return decision };
+    for (index, part) in (0u32..).zip(&open.parts) {
+        if part.completed {
+            continue;
+        }
+        decision.event(Event::PartCompleted {
+            turn_id: turn.id,
+            message_id: open.id,
+            index,
+            part: discarded(&part.head),
+            bytes: part.bytes,
+        });
+    }
+    decision.event(Event::MessageCompleted {
+        turn_id: turn.id,
+        message_id: open.id,
+        status,
+        finish_reason: None,
+        usage: None,
+    });
+    decision
+}
+
+fn discarded(head: &Part) -> Option<Part> {
+    match head {
+        Part::ToolCall { call_id, name, .. } => Some(Part::ToolCall {
+            call_id: *call_id,
+            name: name.clone(),
+            args_text: String::new(),
+            discarded: true,
+        }),
+        Part::Text { .. }
+        | Part::Reasoning { .. }
+        | Part::File { .. }
+        | Part::Source { .. }
+        | Part::Notice { .. } => None,
+    }
+}
+
+fn limit_reached(detail: String) -> Problem {
+    Problem {
+        kind: "turn-limit".to_owned(),
+        title: "The turn reached a limit".to_owned(),
+        status: 422,
+        detail,
+        errors: Vec::new(),
+    }
+}
+
+impl super::Limits {
+    /// Which limit forbids another step, after `steps` that used `usage` together.
+    fn exceeded_after(&self, steps: u32, usage: Usage) -> Option<String> {
+        if steps >= self.max_steps {
+            return Some(format!("the turn made {steps} model calls, its limit"));
+        }
+        let tokens = usage.input_tokens + usage.output_tokens;
+        let max = self.max_tokens?;
+        (tokens >= max).then(|| format!("the turn used {tokens} tokens, its limit is {max}"))
+    }
+}
+
+impl Turn {
+    /// When the turn's wall time is over.
+    pub fn deadline(&self) -> Timestamp {
+        self.plan.deadline()
+    }
+}
+
+impl super::TurnPlan {
+    pub fn deadline(&self) -> Timestamp {
+        self.started_at.plus(std::time::Duration::from_millis(self.limits.max_wall_ms))
+    }
+}
+
+impl OpenMessage {
+    fn is_streaming(&self, index: u32) -> bool {
+        self.parts.get(index as usize).is_some_and(|part| !part.completed)
+    }
+}
+
+impl Decision {
+    pub(in crate::chat) fn event(&mut self, event: Event) {
+        self.entries.push(Entry::Event(event));
+    }
+}

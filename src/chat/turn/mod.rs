@@ -5,7 +5,7 @@
 
 mod decide;
 mod evolve;
-pub mod restart;
+pub mod placement;
 
 pub use decide::decide;
 pub use evolve::evolve;
@@ -15,10 +15,12 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::chat::context::ToolSpec;
-use crate::chat::event::{Entry, Problem, ResumeReason, Settings};
-use crate::chat::message::{FinishReason, Opaque, Part, StoredPart, Usage};
+use std::sync::Arc;
+
+use crate::chat::event::{Entry, Problem, Settings};
+use crate::chat::message::{FinishReason, Opaque, Part, Usage};
 use crate::clock::Timestamp;
-use crate::id::{CallId, MessageId, TurnId, UserId};
+use crate::id::{MessageId, TurnId, UserId};
 
 /// At most so many attempts without a newly completed step (DESIGN.md, "Recovery of a running turn").
 pub const MAX_ATTEMPTS_PER_STEP: u32 = 3;
@@ -130,24 +132,25 @@ pub struct Fence {
     pub step: u32,
 }
 
-/// A running turn, as its events left it. It holds no text: that is in the log.
+/// A running turn, as its events left it. It holds no text but the arguments of open tool calls: the rest is in
+/// the log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Turn {
     pub id: TurnId,
-    pub plan: TurnPlan,
+    pub plan: Arc<TurnPlan>,
     pub state: TurnState,
     pub fence: Fence,
+    /// Below which the messages of the current step hang, the cut ones and the siblings that replace them.
+    pub base: MessageId,
     /// The last message of the turn's branch: where its next message goes.
     pub leaf: MessageId,
-    /// The parent of `leaf`, for a sibling of a cut answer.
-    pub leaf_parent: Option<MessageId>,
     /// The message that is streaming.
     pub open: Option<OpenMessage>,
-    /// The leaf is an answer that was cut: the next message continues it.
-    pub cut: bool,
+    /// The provider's own id of the step's answer, where a later connection can follow it again.
+    pub response_id: Option<String>,
     /// Attempts since a step was last completed, this one included.
     pub attempts_this_step: u32,
-    /// The calls of the last completed step, answered before the next one.
+    /// Of all completed steps together.
     pub usage: Usage,
 }
 
@@ -159,7 +162,7 @@ pub struct OpenMessage {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct OpenPart {
-    /// Without its streamed text.
+    /// Without its streamed text, but for a tool call's arguments.
     pub head: Part,
     pub bytes: u64,
     pub completed: bool,
@@ -178,13 +181,28 @@ pub struct Stamp {
 pub enum ModelOutput {
     /// The provider accepted the request. At most once, and first. `response_id` is the provider's own id of the
     /// run, where a later connection can follow the same run again.
-    Opened { model: Option<String>, response_id: Option<String> },
+    Opened {
+        model: Option<String>,
+        response_id: Option<String>,
+    },
     /// Parts are numbered from 0 in the order in which they start; several may be open at once.
-    PartStarted { index: u32, part: Part },
-    Delta { index: u32, text: String },
-    PartCompleted { index: u32, opaque: Option<Opaque> },
+    PartStarted {
+        index: u32,
+        part: Part,
+    },
+    Delta {
+        index: u32,
+        text: String,
+    },
+    PartCompleted {
+        index: u32,
+        opaque: Option<Opaque>,
+    },
     /// The provider said that the answer is whole. Last.
-    Finished { finish_reason: FinishReason, usage: Option<Usage> },
+    Finished {
+        finish_reason: FinishReason,
+        usage: Option<Usage>,
+    },
 }
 
 /// Where an answer that follows a cut one belongs.
@@ -200,19 +218,29 @@ pub enum Placement {
 #[derive(Debug, Clone, PartialEq)]
 pub enum CallFailure {
     /// The stream broke off after it had begun: another attempt may do better.
-    Broken { detail: String },
+    Broken { problem: Problem },
     /// The provider refused, or every retry was used up before anything was shown.
     Refused { problem: Problem },
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
-    /// The message that the turn answers is committed in the same batch.
-    Start { plan: TurnPlan },
     /// The first output of a call: its message is made.
-    MessageOpened { fence: Fence, model: Option<String>, placement: Placement },
-    Model { fence: Fence, output: ModelOutput },
-    ModelFailed { fence: Fence, failure: CallFailure },
+    MessageOpened {
+        fence: Fence,
+        model: Option<String>,
+        placement: Placement,
+        /// The provider's own id of the answer, where it can be followed again.
+        response_id: Option<String>,
+    },
+    Model {
+        fence: Fence,
+        output: ModelOutput,
+    },
+    ModelFailed {
+        fence: Fence,
+        failure: CallFailure,
+    },
     Cancel,
     /// The server started again and found the turn unfinished.
     Recovered,
@@ -224,10 +252,18 @@ pub enum Input {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Ask the model for the next message of this turn.
-    CallModel { turn_id: TurnId, fence: Fence },
+    CallModel {
+        turn_id: TurnId,
+        fence: Fence,
+    },
     /// Stop whatever the turn has running.
-    CancelAttempt { turn_id: TurnId },
-    WakeAt { turn_id: TurnId, at: Timestamp },
+    CancelAttempt {
+        turn_id: TurnId,
+    },
+    WakeAt {
+        turn_id: TurnId,
+        at: Timestamp,
+    },
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]

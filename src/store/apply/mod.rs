@@ -71,7 +71,7 @@ fn fold(tx: &Transaction<'_>, place: Place, event: &Event) -> Result<(), Error> 
         Event::ConversationUpdated { changes } => conversation::update(tx, place, changes),
         Event::HeadChanged { head } => conversation::move_head(tx, place, *head),
         Event::ConversationDeleted {} => conversation::delete(tx, place),
-        Event::MessageCreated { turn_id, message } => message::create(tx, place, *turn_id, message),
+        Event::MessageCreated { turn_id, message, .. } => message::create(tx, place, *turn_id, message),
         Event::PartStarted { message_id, index, part, .. } => {
             content::start_part(tx, *message_id, *index, part)
         }
@@ -93,7 +93,9 @@ fn fold(tx: &Transaction<'_>, place: Place, event: &Event) -> Result<(), Error> 
             turn::end(tx, place, *turn_id, turn::Outcome::Failed { problem })
         }
         Event::TurnCancelled { turn_id } => turn::end(tx, place, *turn_id, turn::Outcome::Cancelled),
-        Event::TurnInterrupted { turn_id } => turn::end(tx, place, *turn_id, turn::Outcome::Interrupted),
+        Event::TurnInterrupted { turn_id, problem } => {
+            turn::end(tx, place, *turn_id, turn::Outcome::Interrupted { problem: problem.as_ref() })
+        }
         Event::QueueChanged { turn_ids } => turn::reorder(tx, place, turn_ids),
         Event::QueueEdited { turn_id, parts } => turn::edit(tx, *turn_id, parts),
         Event::ToolProposed { call, .. } => call::propose(tx, call),

@@ -92,7 +92,7 @@ pub(super) enum Outcome<'a> {
     Completed { usage: &'a Usage, steered_into: Option<TurnId> },
     Failed { problem: &'a Problem },
     Cancelled,
-    Interrupted,
+    Interrupted { problem: Option<&'a Problem> },
 }
 
 const END: &str = "
@@ -106,7 +106,7 @@ pub(super) fn end(tx: &Transaction<'_>, place: Place, id: TurnId, outcome: Outco
         Outcome::Completed { usage, steered_into } => (TurnState::Completed, Some(usage), None, steered_into),
         Outcome::Failed { problem } => (TurnState::Failed, None, Some(problem), None),
         Outcome::Cancelled => (TurnState::Cancelled, None, None, None),
-        Outcome::Interrupted => (TurnState::Interrupted, None, None, None),
+        Outcome::Interrupted { problem } => (TurnState::Interrupted, None, problem, None),
     };
     let changed = tx.prepare_cached(END)?.execute(named_params! {
         ":id": id.as_bytes(),

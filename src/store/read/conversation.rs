@@ -92,6 +92,11 @@ impl Store {
         self.read(move |tx| named(tx, &scope, &agent, &name)).await
     }
 
+    /// The last structural event of a log: its end, where nothing is streaming.
+    pub async fn position(&self, id: ConversationId) -> Result<Seq, Error> {
+        self.read(move |tx| position(tx, id)).await
+    }
+
     pub async fn snapshot(&self, scope: &Scope, id: ConversationId) -> Result<Option<Snapshot>, Error> {
         let scope = scope.clone();
         self.read(move |tx| {

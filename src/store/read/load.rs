@@ -18,6 +18,8 @@ pub struct Loaded {
     pub head: Option<MessageId>,
     /// The end of the log, streamed text included.
     pub last_seq: Seq,
+    /// The last structural event.
+    pub position: Seq,
     /// The events of unfinished turns, and of the queue since then, in the log's order.
     pub events: Vec<(Seq, Event)>,
     /// Messages that were streaming when the last process ended, with their text.
@@ -67,7 +69,9 @@ fn load(
     let (info, head) = (info_from_row(&row)?, row.opt_id("head")?);
     let open = recovered.map_or_else(|| open_messages(tx, id), Ok)?;
     let streamed = open.iter().map(OpenTail::seq).max().unwrap_or_default();
-    Ok(Some(Loaded { info, head, last_seq: position(tx, id)?.max(streamed), events: events(tx, id)?, open }))
+    let position = position(tx, id)?;
+    let last_seq = position.max(streamed);
+    Ok(Some(Loaded { info, head, last_seq, position, events: events(tx, id)?, open }))
 }
 
 fn open_messages(tx: &Connection, id: ConversationId) -> Result<Vec<OpenTail>, Error> {

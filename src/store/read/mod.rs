@@ -17,7 +17,6 @@ pub use self::key::Remembered;
 pub use self::list::{Filter, InvalidListCursor, ListCursor, ListPage, PageRequest};
 pub use self::load::Loaded;
 pub use self::path::{Path, PathMessage, Siblings};
-pub use self::prompt::{PromptMessage, PromptPath};
 pub use self::replay::{EntryKind, LogEntry, Page, Replay};
 pub use self::turn::TurnRow;
 

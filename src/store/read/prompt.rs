@@ -3,37 +3,22 @@
 use rusqlite::Connection;
 
 use super::message::{self, Found};
+use crate::chat::context::PathMessage;
 use crate::chat::message::{Call, Message, StoredPart};
 use crate::id::{ConversationId, MessageId};
 use crate::store::Store;
 use crate::store::error::Error;
 use crate::store::tree;
 
-/// The end of a path, newest message first.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PromptPath {
-    pub messages: Vec<PromptMessage>,
-    /// The path goes on above: the budget was used up.
-    pub more: bool,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct PromptMessage {
-    /// Its `parts` are empty: they are in `parts` beside it.
-    pub message: Message,
-    pub parts: Vec<StoredPart>,
-    pub calls: Vec<Call>,
-}
-
 impl Store {
-    /// The path from `leaf` upwards, as many messages as fit into `budget` bytes of text and tool output, and at
-    /// least the leaf. `None` where the conversation does not see the leaf.
+    /// The end of the path to `leaf`, oldest message first: as many as fit into `budget` bytes of text and tool
+    /// output, and at least the leaf. `None` where the conversation does not see the leaf.
     pub async fn prompt_path(
         &self,
         id: ConversationId,
         leaf: MessageId,
         budget: usize,
-    ) -> Result<Option<PromptPath>, Error> {
+    ) -> Result<Option<Vec<PathMessage>>, Error> {
         self.read(move |tx| {
             let Some(leaf) = message::by_id(tx, leaf)? else { return Ok(None) };
             match tree::visible(tx, id, &leaf.node)? {
@@ -45,23 +30,25 @@ impl Store {
     }
 }
 
-fn climb(tx: &Connection, leaf: Found, budget: usize) -> Result<PromptPath, Error> {
+fn climb(tx: &Connection, leaf: Found, budget: usize) -> Result<Vec<PathMessage>, Error> {
     let (mut messages, mut left, mut next) = (Vec::new(), budget, Some(leaf));
     while let Some(found) = next {
         let id = found.node.id;
         let (parts, calls) = (message::parts(tx, id)?, message::calls(tx, id)?);
         let bytes = weight(&parts, &calls);
         if bytes > left && !messages.is_empty() {
-            return Ok(PromptPath { messages, more: true });
+            break;
         }
         left = left.saturating_sub(bytes);
         next = match found.node.parent_id {
             Some(parent) => Some(message::linked(tx, parent, id)?),
             None => None,
         };
-        messages.push(PromptMessage { message: found.message, parts, calls });
+        let Message { parent_id, role, status, turn_id, .. } = found.message;
+        messages.push(PathMessage { id, parent_id, role, status, turn_id, parts, calls });
     }
-    Ok(PromptPath { messages, more: false })
+    messages.reverse();
+    Ok(messages)
 }
 
 fn weight(parts: &[StoredPart], calls: &[Call]) -> usize {

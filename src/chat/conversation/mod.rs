@@ -1,11 +1,25 @@
 //! A conversation: a name for a place in a message tree (its head), the turns that run in it, and its queue.
 
+mod command;
+mod decide;
+mod state;
+
+pub use command::{Command, OnBusy, Parent, Refusal, Send};
+pub use decide::decide;
+pub use state::{Conversation, Queued};
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::clock::Timestamp;
 use crate::id::{ConversationId, UserId, WorkspaceId};
+
+/// At most so many turns run in one conversation at a time, each on a leaf of its own.
+pub const MAX_RUNNING_TURNS: usize = 4;
+
+/// At most so many sends wait in one conversation.
+pub const MAX_QUEUED_TURNS: usize = 100;
 
 /// Who may read a conversation, and write to it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

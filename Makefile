@@ -1,0 +1,73 @@
+# Weir: the commands of every day. `make test` is what CI runs; `make check` is its first half.
+
+NEXTEST_VERSION = 0.9.151
+DENY_VERSION    = 0.20.2
+
+# The tests need the failpoints; building everything with them avoids compiling the crate twice.
+FEATURES = --features failpoints
+# `make run PROFILE=release` for a fast server; the default is the one that is built soonest.
+PROFILE ?= dev
+
+.DELETE_ON_ERROR:
+.PHONY: run test check fmt lint floors deny openapi bench torture nextest-installed deny-installed
+
+run:
+	cargo run --profile $(PROFILE) -- serve
+
+test: check nextest-installed
+	cargo nextest run $(FEATURES)
+	@echo "make test: fmt, clippy, floors, deny, openapi and the tests above passed"
+
+check: fmt-check lint floors deny openapi
+
+fmt:
+	cargo fmt --all
+
+.PHONY: fmt-check
+fmt-check:
+	cargo fmt --all --check
+
+lint:
+	cargo clippy --all-targets --all-features -- -D warnings
+
+# Imports point down a floor, and only `runtime` and `server` spawn.
+floors:
+	cargo test -q $(FEATURES) --test floors
+
+# The advisories need a database from the network; the rest is answered from Cargo.lock.
+deny: deny-installed
+	cargo deny --log-level error check licenses bans sources
+	@if timeout 120 cargo deny --log-level off fetch db >/dev/null 2>&1; then \
+		cargo deny --log-level error check advisories; \
+	else \
+		echo "deny: the advisory database cannot be fetched here; ADVISORIES WERE NOT CHECKED"; \
+	fi
+
+# The document in the repository is the one that the code generates. To update it: make openapi.json
+openapi:
+	@if [ -f openapi.json ]; then \
+		cargo run -q $(FEATURES) -- openapi | diff -u openapi.json - \
+			&& echo "openapi: openapi.json is up to date" \
+			|| { echo "openapi: out of date; run make openapi.json"; exit 1; }; \
+	else \
+		echo "openapi: there is no openapi.json yet; NOT CHECKED"; \
+	fi
+
+.PHONY: openapi.json
+openapi.json:
+	cargo run -q $(FEATURES) -- openapi > $@
+
+bench:
+	cargo bench $(FEATURES)
+
+# The full counts of the crash and race tests; WEIR_SEED=<seed> repeats a run, FILTER=<expression> picks tests.
+torture: nextest-installed
+	WEIR_TORTURE=1 cargo nextest run $(FEATURES) --profile torture --no-capture $(if $(FILTER),-E '$(FILTER)')
+
+# Unoptimised builds of the tools: they compile in half the time, and run for a second.
+nextest-installed:
+	@cargo nextest --version >/dev/null 2>&1 || cargo install cargo-nextest --version $(NEXTEST_VERSION) \
+		--locked --debug --no-default-features --features default-no-update
+
+deny-installed:
+	@cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --version $(DENY_VERSION) --locked --debug

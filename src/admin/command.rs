@@ -1,0 +1,132 @@
+//! The commands as values: what is asked, and what is answered.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::auth::{self, ApiKey, Directory, KeyText, NewKey, User, Workspace};
+use crate::id::KeyId;
+use crate::scope::{Permission, WorkspaceRole};
+
+/// Users and workspaces are named by id or name; without one, the default workspace or its owner is meant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Command {
+    CreateKey {
+        name: String,
+        user: Option<String>,
+        workspace: Option<String>,
+        permissions: Vec<Permission>,
+        expires_in: Option<Duration>,
+    },
+    ListKeys,
+    RevokeKey {
+        id: KeyId,
+    },
+    CreateUser {
+        name: String,
+        workspace: Option<String>,
+        role: WorkspaceRole,
+    },
+    ListUsers,
+    SuspendUser {
+        user: String,
+    },
+    ReinstateUser {
+        user: String,
+    },
+    CreateWorkspace {
+        name: String,
+    },
+    ListWorkspaces,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    NewKey {
+        key: ApiKey,
+        #[serde(with = "key_text")]
+        text: KeyText,
+    },
+    Keys(Vec<ApiKey>),
+    Users(Vec<User>),
+    Workspaces(Vec<Workspace>),
+}
+
+/// Why a command was not carried out, for the person who gave it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{0}")]
+#[serde(transparent)]
+pub struct Refused(pub String);
+
+impl From<auth::Error> for Refused {
+    fn from(error: auth::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl Command {
+    /// Blocks for as long as the disk takes.
+    pub fn run(&self, directory: &Directory) -> Result<Answer, Refused> {
+        let workspace_id = |given: &Option<String>| match given {
+            Some(given) => directory.find_workspace(given).map(|workspace| workspace.id),
+            None => Ok(directory.default_workspace()),
+        };
+        match self {
+            Self::CreateKey { name, user, workspace, permissions, expires_in } => {
+                let user = match user {
+                    Some(user) => Some(directory.find_user(user)?),
+                    None => None,
+                };
+                // A user of one workspace needs no telling which.
+                let workspace_id = match (workspace, &user) {
+                    (None, Some(User { memberships, .. })) if memberships.len() == 1 => {
+                        memberships[0].workspace_id
+                    }
+                    _ => workspace_id(workspace)?,
+                };
+                let (key, text) = directory.create_key(NewKey {
+                    workspace_id,
+                    user_id: user.map_or(directory.owner(), |user| user.id),
+                    name: name.clone(),
+                    permissions: permissions.clone(),
+                    expires_at: expires_in.map(|duration| directory.now().plus(duration)),
+                })?;
+                Ok(Answer::NewKey { key, text })
+            }
+            Self::ListKeys => Ok(Answer::Keys(directory.keys())),
+            Self::RevokeKey { id } => Ok(Answer::Keys(vec![directory.revoke_key(*id)?])),
+            Self::CreateUser { name, workspace, role } => {
+                let user = directory.create_user(name.clone(), workspace_id(workspace)?, *role)?;
+                Ok(Answer::Users(vec![user]))
+            }
+            Self::ListUsers => Ok(Answer::Users(directory.users()?)),
+            Self::SuspendUser { user } => {
+                Ok(Answer::Users(vec![directory.suspend_user(directory.find_user(user)?.id)?]))
+            }
+            Self::ReinstateUser { user } => {
+                Ok(Answer::Users(vec![directory.reinstate_user(directory.find_user(user)?.id)?]))
+            }
+            Self::CreateWorkspace { name } => {
+                Ok(Answer::Workspaces(vec![directory.create_workspace(name.clone())?]))
+            }
+            Self::ListWorkspaces => Ok(Answer::Workspaces(directory.workspaces()?)),
+        }
+    }
+}
+
+/// The one place where the text of a key is written out: the answer to the one who made it.
+mod key_text {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::auth::KeyText;
+
+    pub fn serialize<S: Serializer>(text: &KeyText, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(text.expose())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<KeyText, D::Error> {
+        String::deserialize(d).map(KeyText::from)
+    }
+}

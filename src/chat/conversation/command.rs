@@ -1,0 +1,101 @@
+//! What may be asked of a conversation, and why it may be refused.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::{ConversationChanges, ConversationInfo, MAX_QUEUED_TURNS, MAX_RUNNING_TURNS};
+use crate::chat::message::Part;
+use crate::chat::turn::{Input, Limits, Recovery, TurnRequest};
+use crate::id::{MessageId, TurnId};
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// The first command of a conversation, and only the first.
+    Create {
+        info: Box<ConversationInfo>,
+        send: Option<Box<Send>>,
+    },
+    Send(Box<Send>),
+    /// Cancels a running turn or withdraws a queued one; a turn that has ended stays as it ended.
+    Cancel {
+        turn_id: TurnId,
+    },
+    /// Something that a running turn waited for.
+    Turn {
+        turn_id: TurnId,
+        input: Input,
+    },
+    /// The server started again: every unfinished turn is recovered.
+    Recover,
+    Reorder {
+        turn_ids: Vec<TurnId>,
+    },
+    EditQueued {
+        turn_id: TurnId,
+        parts: Vec<Part>,
+    },
+    Withdraw {
+        turn_id: TurnId,
+    },
+    Update {
+        changes: ConversationChanges,
+    },
+    Delete,
+}
+
+/// A person's message, and the turn that is to answer it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Send {
+    pub turn_id: TurnId,
+    pub message_id: MessageId,
+    pub parts: Vec<Part>,
+    pub metadata: Option<Value>,
+    pub parent: Parent,
+    pub on_busy: Option<OnBusy>,
+    pub request: TurnRequest,
+    pub limits: Limits,
+    pub recovery: Recovery,
+}
+
+/// Where a message goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parent {
+    Head,
+    /// Below this message, which the caller has checked to be visible in the conversation.
+    Message(MessageId),
+    /// Nowhere: a new root.
+    Root,
+}
+
+/// What to do where a turn already runs on the leaf that the message would follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnBusy {
+    /// Wait for it.
+    Queue,
+    /// 409.
+    Reject,
+    /// Stop it, keep its partial answer, then run.
+    Interrupt,
+    /// Hand the text to the running turn before its next step.
+    Steer,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("the turn {turn_id} is running on that leaf")]
+    TurnInProgress { turn_id: TurnId },
+    #[error("the turn {turn_id} is waiting for a person on that leaf; say `on_busy` to queue behind it")]
+    TurnWaiting { turn_id: TurnId },
+    #[error("{MAX_QUEUED_TURNS} messages are already queued in this conversation")]
+    QueueFull,
+    #[error("{MAX_RUNNING_TURNS} turns are already running in this conversation")]
+    TooManyTurns,
+    #[error("the turn {turn_id} is not queued")]
+    NotQueued { turn_id: TurnId },
+    #[error("the queue holds other turns than those")]
+    QueueDiffers { turn_ids: Vec<TurnId> },
+    #[error("the conversation is deleted")]
+    Deleted,
+}

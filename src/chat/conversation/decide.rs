@@ -1,0 +1,371 @@
+//! What a command does to a conversation: where a message goes, which turn starts, what waits.
+
+use std::sync::Arc;
+
+use super::{
+    Command, Conversation, ConversationInfo, MAX_QUEUED_TURNS, MAX_RUNNING_TURNS, OnBusy, Parent, Queued,
+    Refusal, Send,
+};
+use crate::chat::event::{Entry, Event};
+use crate::chat::message::{Message, MessageStatus, Part, Role};
+use crate::chat::turn::{self, Decision, Effect, Input, QueuedTurn, Stamp, Turn, TurnPlan, TurnState};
+use crate::clock::Timestamp;
+use crate::id::{MessageId, TurnId};
+
+pub fn decide(conversation: &Conversation, command: Command, stamp: &Stamp) -> Result<Decision, Refusal> {
+    if conversation.deleted {
+        return Err(Refusal::Deleted);
+    }
+    match command {
+        Command::Create { info, send } => create(*info, send, stamp),
+        Command::Send(send) => decide_send(conversation, *send, stamp),
+        Command::Turn { turn_id, input } => Ok(decide_turn(conversation, turn_id, input, stamp)),
+        Command::Cancel { turn_id } => Ok(cancel(conversation, turn_id, stamp)),
+        Command::Recover => Ok(recover(conversation, stamp)),
+        Command::Reorder { turn_ids } => reorder(conversation, turn_ids),
+        Command::EditQueued { turn_id, parts } => {
+            conversation.queued(turn_id).ok_or(Refusal::NotQueued { turn_id })?;
+            Ok(Decision::of(Event::QueueEdited { turn_id, parts }))
+        }
+        Command::Withdraw { turn_id } => {
+            conversation.queued(turn_id).ok_or(Refusal::NotQueued { turn_id })?;
+            Ok(cancel(conversation, turn_id, stamp))
+        }
+        Command::Update { changes } => Ok(Decision::of(Event::ConversationUpdated { changes })),
+        Command::Delete => Ok(delete(conversation, stamp)),
+    }
+}
+
+fn create(info: ConversationInfo, send: Option<Box<Send>>, stamp: &Stamp) -> Result<Decision, Refusal> {
+    let mut decision = Decision::of(Event::ConversationCreated { conversation: info.clone() });
+    if let Some(send) = send {
+        let first = decide_send(&Conversation::new(info), *send, stamp)?;
+        decision.entries.extend(first.entries);
+        decision.effects.extend(first.effects);
+    }
+    Ok(decision)
+}
+
+fn decide_send(conversation: &Conversation, send: Send, stamp: &Stamp) -> Result<Decision, Refusal> {
+    let parent = match send.parent {
+        Parent::Head => conversation.head,
+        Parent::Message(id) => Some(id),
+        Parent::Root => None,
+    };
+    let Some(busy) = parent.and_then(|leaf| conversation.busy_at(leaf)) else {
+        return start_or_wait(conversation, send, parent, stamp);
+    };
+    match (send.on_busy, busy.state) {
+        (None, TurnState::Waiting) => return Err(Refusal::TurnWaiting { turn_id: busy.turn_id }),
+        (Some(OnBusy::Reject), _) => return Err(Refusal::TurnInProgress { turn_id: busy.turn_id }),
+        (None | Some(OnBusy::Queue | OnBusy::Interrupt | OnBusy::Steer), _) => {}
+    }
+    let place = Place {
+        lane: busy.lane,
+        // A head that moves on is followed; a named parent is kept.
+        parent_id: None,
+        steer: send.on_busy == Some(OnBusy::Steer),
+        first: send.on_busy == Some(OnBusy::Interrupt),
+    };
+    let mut draft = Draft::of(conversation);
+    draft.queue(send, place, stamp.now)?;
+    if place.first {
+        draft.turn_input(busy.turn_id, Input::Cancel, stamp);
+        draft.start_queued(stamp);
+    }
+    Ok(draft.decision)
+}
+
+/// Nothing runs on the leaf: the turn starts at once, unless too many run already.
+fn start_or_wait(
+    conversation: &Conversation,
+    send: Send,
+    parent: Option<MessageId>,
+    stamp: &Stamp,
+) -> Result<Decision, Refusal> {
+    let mut draft = Draft::of(conversation);
+    let place = Place { lane: send.turn_id, parent_id: parent, steer: false, first: false };
+    if conversation.turns.len() < MAX_RUNNING_TURNS {
+        let queued = send.into_queued(place, stamp.now);
+        draft.start(queued.turn_id, &queued.turn, parent, stamp);
+        return Ok(draft.decision);
+    }
+    if parent.is_none() {
+        return Err(Refusal::TooManyTurns);
+    }
+    draft.queue(send, place, stamp.now)?;
+    Ok(draft.decision)
+}
+
+fn decide_turn(conversation: &Conversation, turn_id: TurnId, input: Input, stamp: &Stamp) -> Decision {
+    let Some(turn) = conversation.turns.get(&turn_id) else { return Decision::default() };
+    // The hot path: streamed text changes nothing beyond its own turn.
+    if matches!(input, Input::Model { output: turn::ModelOutput::Delta { .. }, .. }) {
+        return turn::decide(turn, input, stamp);
+    }
+    let mut draft = Draft::of(conversation);
+    draft.turn_input(turn_id, input, stamp);
+    draft.start_queued(stamp);
+    draft.decision
+}
+
+fn cancel(conversation: &Conversation, turn_id: TurnId, stamp: &Stamp) -> Decision {
+    let mut draft = Draft::of(conversation);
+    match conversation.queued(turn_id) {
+        Some(_) => draft.event(Event::TurnCancelled { turn_id }),
+        None => draft.turn_input(turn_id, Input::Cancel, stamp),
+    }
+    draft.start_queued(stamp);
+    draft.decision
+}
+
+fn recover(conversation: &Conversation, stamp: &Stamp) -> Decision {
+    let mut draft = Draft::of(conversation);
+    for turn_id in conversation.turns.keys() {
+        draft.turn_input(*turn_id, Input::Recovered, stamp);
+    }
+    draft.start_queued(stamp);
+    draft.decision
+}
+
+fn reorder(conversation: &Conversation, turn_ids: Vec<TurnId>) -> Result<Decision, Refusal> {
+    let current: Vec<TurnId> = conversation.queue.iter().map(|queued| queued.turn_id).collect();
+    let (mut sorted, mut asked) = (current.clone(), turn_ids.clone());
+    sorted.sort_unstable();
+    asked.sort_unstable();
+    if sorted != asked {
+        return Err(Refusal::QueueDiffers { turn_ids: current });
+    }
+    Ok(Decision::of(Event::QueueChanged { turn_ids }))
+}
+
+fn delete(conversation: &Conversation, stamp: &Stamp) -> Decision {
+    let mut draft = Draft::of(conversation);
+    for queued in &conversation.queue {
+        draft.event(Event::TurnCancelled { turn_id: queued.turn_id });
+    }
+    for turn_id in conversation.turns.keys() {
+        draft.turn_input(*turn_id, Input::Cancel, stamp);
+    }
+    draft.event(Event::ConversationDeleted {});
+    draft.decision
+}
+
+/// Where a send waits.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    /// The lane that it joins.
+    lane: TurnId,
+    parent_id: Option<MessageId>,
+    steer: bool,
+    first: bool,
+}
+
+/// What occupies a leaf.
+struct Busy {
+    turn_id: TurnId,
+    lane: TurnId,
+    state: TurnState,
+}
+
+impl Conversation {
+    fn busy_at(&self, leaf: MessageId) -> Option<Busy> {
+        let running = self.turns.values().find(|turn| turn.leaf == leaf);
+        let waiting = || self.queue.iter().find(|queued| queued.turn.parent_id == Some(leaf));
+        match running {
+            Some(turn) => Some(Busy { turn_id: turn.id, lane: turn.plan.lane, state: turn.state }),
+            None => waiting().map(|queued| Busy {
+                turn_id: queued.turn_id,
+                lane: queued.turn.lane,
+                state: TurnState::Queued,
+            }),
+        }
+    }
+
+    /// The first of the queue whose lane is free.
+    fn next_startable(&self) -> Option<&Queued> {
+        if self.turns.len() >= MAX_RUNNING_TURNS {
+            return None;
+        }
+        let lane_is_free = |lane: TurnId| self.turns.values().all(|turn| turn.plan.lane != lane);
+        self.queue.iter().find(|queued| lane_is_free(queued.turn.lane))
+    }
+}
+
+impl Send {
+    fn into_queued(self, place: Place, now: Timestamp) -> Queued {
+        let turn = QueuedTurn {
+            request: self.request,
+            message_id: self.message_id,
+            parts: self.parts,
+            metadata: self.metadata,
+            lane: place.lane,
+            parent_id: place.parent_id,
+            steer: place.steer,
+            first: place.first,
+            limits: self.limits,
+            recovery: self.recovery,
+            queued_at: now,
+        };
+        Queued { turn_id: self.turn_id, turn: Arc::new(turn) }
+    }
+}
+
+/// A decision in the making, with the conversation as it will be.
+struct Draft {
+    conversation: Conversation,
+    decision: Decision,
+    /// Where the lane of a turn that just ended stopped.
+    ended: Vec<(TurnId, MessageId)>,
+}
+
+impl Draft {
+    fn of(conversation: &Conversation) -> Self {
+        Self { conversation: conversation.clone(), decision: Decision::default(), ended: Vec::new() }
+    }
+
+    fn event(&mut self, event: Event) {
+        self.entry(Entry::Event(event));
+    }
+
+    fn entry(&mut self, entry: Entry) {
+        if let Entry::Event(event) = &entry
+            && event.ends_turn()
+            && let Some(turn) = event.turn_id().and_then(|id| self.conversation.turns.get(&id))
+        {
+            self.ended.push((turn.plan.lane, turn.leaf));
+        }
+        self.conversation.evolve(&entry);
+        self.decision.entries.push(entry);
+    }
+
+    fn turn_input(&mut self, turn_id: TurnId, input: Input, stamp: &Stamp) {
+        let Some(turn) = self.conversation.turns.get(&turn_id) else { return };
+        let cut_leaf = turn.leaf;
+        let Decision { entries, effects } = turn::decide(turn, input, stamp);
+        for entry in entries {
+            let beside = made_beside(&entry, cut_leaf);
+            self.entry(entry);
+            // The turn moves the head only while the head is its own leaf.
+            if let Some(sibling) = beside
+                && self.conversation.head == Some(cut_leaf)
+            {
+                self.event(Event::HeadChanged { head: Some(sibling) });
+            }
+        }
+        for effect in effects {
+            if let Effect::CallModel { turn_id, .. } = &effect {
+                self.steer(*turn_id, stamp);
+            }
+            self.decision.effects.push(effect);
+        }
+    }
+
+    /// Hands waiting messages to a turn that is about to take another step.
+    fn steer(&mut self, turn_id: TurnId, stamp: &Stamp) {
+        let Some(turn) = self.conversation.turns.get(&turn_id) else { return };
+        // Only between two steps: an answer that was cut is finished first.
+        if turn.leaf != turn.base {
+            return;
+        }
+        let lane = turn.plan.lane;
+        let steered =
+            self.conversation.queue.iter().filter(|queued| queued.turn.steer && queued.turn.lane == lane);
+        let steered: Vec<Queued> = steered.cloned().collect();
+        for queued in steered {
+            let Some(leaf) = self.conversation.turns.get(&turn_id).map(|turn| turn.leaf) else { return };
+            self.create_message(turn_id, &queued.turn, Some(leaf), stamp);
+            self.event(Event::TurnCompleted {
+                turn_id: queued.turn_id,
+                usage: crate::chat::message::Usage::default(),
+                steered_into: Some(turn_id),
+            });
+        }
+    }
+
+    fn queue(&mut self, send: Send, place: Place, now: Timestamp) -> Result<(), Refusal> {
+        if self.conversation.queue.len() >= MAX_QUEUED_TURNS {
+            return Err(Refusal::QueueFull);
+        }
+        let queued = send.into_queued(place, now);
+        self.event(Event::TurnQueued { turn_id: queued.turn_id, turn: Arc::unwrap_or_clone(queued.turn) });
+        Ok(())
+    }
+
+    /// Starts whatever of the queue can start now.
+    fn start_queued(&mut self, stamp: &Stamp) {
+        while let Some(queued) = self.conversation.next_startable().cloned() {
+            let lane = queued.turn.lane;
+            let lane_leaf = self.ended.iter().rev().find(|(ended, _)| *ended == lane).map(|(_, leaf)| *leaf);
+            let parent = queued.turn.parent_id.or(lane_leaf).or(self.conversation.head);
+            self.start(queued.turn_id, &queued.turn, parent, stamp);
+        }
+    }
+
+    fn start(&mut self, turn_id: TurnId, queued: &QueuedTurn, parent: Option<MessageId>, stamp: &Stamp) {
+        let plan = TurnPlan {
+            request: queued.request.clone(),
+            input: queued.message_id,
+            lane: queued.lane,
+            limits: queued.limits,
+            recovery: queued.recovery,
+            started_at: stamp.now,
+        };
+        self.create_message(turn_id, queued, parent, stamp);
+        let deadline = plan.deadline();
+        let turn = Turn::started(turn_id, plan);
+        let call = Effect::CallModel { turn_id, fence: turn.fence };
+        self.event(Event::TurnStarted { turn_id, turn: Arc::unwrap_or_clone(turn.plan) });
+        self.decision.effects.push(call);
+        self.decision.effects.push(Effect::WakeAt { turn_id, at: deadline });
+    }
+
+    fn create_message(
+        &mut self,
+        turn_id: TurnId,
+        queued: &QueuedTurn,
+        parent: Option<MessageId>,
+        stamp: &Stamp,
+    ) {
+        let message = Message {
+            id: queued.message_id,
+            parent_id: parent,
+            role: Role::User,
+            status: MessageStatus::Complete,
+            parts: queued.parts.clone(),
+            turn_id: Some(turn_id),
+            step: None,
+            attempt: None,
+            model: None,
+            finish_reason: None,
+            usage: None,
+            metadata: queued.metadata.clone(),
+            created_at: stamp.now,
+        };
+        let lane_goes_on = self.ended.iter().any(|(_, leaf)| Some(*leaf) == parent);
+        self.event(Event::MessageCreated { turn_id: Some(turn_id), message, response_id: None });
+        // Sent elsewhere in the tree, it takes the view along. The queue follows its own branch quietly.
+        if self.conversation.head != Some(queued.message_id) && !lane_goes_on {
+            self.event(Event::HeadChanged { head: Some(queued.message_id) });
+        }
+    }
+}
+
+/// The message that an entry creates anywhere but below the cut answer `leaf`.
+fn made_beside(entry: &Entry, leaf: MessageId) -> Option<MessageId> {
+    let Entry::Event(Event::MessageCreated { message, .. }) = entry else { return None };
+    (message.parent_id != Some(leaf)).then_some(message.id)
+}
+
+impl Decision {
+    fn of(event: Event) -> Self {
+        Self { entries: vec![Entry::Event(event)], effects: Vec::new() }
+    }
+}
+
+impl Part {
+    /// Whether a person may send it.
+    pub const fn is_sendable(&self) -> bool {
+        matches!(self, Self::Text { .. } | Self::File { .. })
+    }
+}

@@ -1,0 +1,234 @@
+//! The configuration: one small struct per concern, read from `weir.toml`, the environment and the flags.
+//!
+//! Flags beat `WEIR_*`, which beats the file. Unknown keys are refused. An error names the file (or the variable
+//! or flag), the key and what was expected. Nothing here opens a socket or starts anything.
+
+mod error;
+mod load;
+mod value;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use crate::chat::turn::Recovery;
+use crate::provider;
+
+pub use error::Error;
+pub use load::Flags;
+pub use value::{Network, Origin};
+
+/// `WEIR_ROOT_KEY` is refused below this many characters.
+pub const ROOT_KEY_MIN_CHARS: usize = 32;
+
+/// The agent that answers where nobody names one.
+pub const DEFAULT_AGENT: &str = "default";
+
+/// Everything that an operator may set.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    pub server: Server,
+    pub providers: BTreeMap<String, provider::Options>,
+    /// Never empty once loaded: without any, there is [`DEFAULT_AGENT`].
+    pub agents: BTreeMap<String, Agent>,
+    /// Tools behind HTTP, by name. Kept as they were written.
+    pub tools: BTreeMap<String, toml::Table>,
+    /// MCP servers, by name. Kept as they were written.
+    pub mcp: BTreeMap<String, toml::Table>,
+    pub logging: Logging,
+    pub metrics: Metrics,
+    pub limits: Limits,
+    /// `WEIR_ROOT_KEY`: an API key of the default workspace's owner. Never read from the file.
+    #[serde(skip)]
+    pub root_key: Option<SecretString>,
+    /// Who answers for the agents that name no provider.
+    #[serde(skip)]
+    pub default_provider: ProviderChoice,
+    /// Where all this was read from, whether or not there is such a file.
+    #[serde(skip)]
+    pub file: PathBuf,
+}
+
+impl Config {
+    /// What only the start finds out about a setting: `error("providers.openai.api_key_env", "... is not set")`.
+    pub fn error(&self, key: &str, problem: impl std::fmt::Display) -> Error {
+        Error::new(self.file.display().to_string(), key, problem.to_string())
+    }
+}
+
+/// Where the server listens and keeps its data, and whom it trusts.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// `WEIR_LISTEN`, `--listen`.
+    #[serde(deserialize_with = "value::socket_addr")]
+    pub listen: SocketAddr,
+    /// `WEIR_DATA`, `--data`. In the file it is relative to the file.
+    pub data: PathBuf,
+    /// `WEIR_PUBLIC_URL`: what people type, for links and the checks of `Host` and `Origin`.
+    pub public_url: Option<Origin>,
+    /// `WEIR_TRUSTED_PROXIES`, separated by commas: whose `X-Forwarded-*` headers are believed.
+    pub trusted_proxies: Vec<Network>,
+    /// `WEIR_ALLOWED_ORIGINS`, separated by commas: pages elsewhere that may call the API, without cookies.
+    pub allowed_origins: Vec<Origin>,
+    /// How long running turns may go on after SIGTERM before they are left for recovery.
+    #[serde(with = "humantime_serde")]
+    pub grace: Duration,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            data: PathBuf::from("./data"),
+            public_url: None,
+            trusted_proxies: Vec::new(),
+            allowed_origins: Vec::new(),
+            grace: Duration::from_secs(30),
+        }
+    }
+}
+
+/// A named way to answer: model, prompt, tools, approval policy and limits.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Agent {
+    /// What people see; absent: the agent's key.
+    pub name: Option<String>,
+    pub description: Option<String>,
+    /// A key of `providers`; absent: [`Config::default_provider`].
+    pub provider: Option<String>,
+    /// `auto` takes the first usable of the provider's list.
+    pub model: String,
+    /// A minijinja template. In the file it is relative to the file; absent: the embedded default.
+    pub prompt: Option<PathBuf>,
+    pub recovery: Recovery,
+    /// Whether the model accepts a trailing assistant message to go on from.
+    pub prefill: bool,
+    /// Model calls in one turn.
+    pub max_steps: u32,
+    /// Input and output tokens of one turn.
+    pub max_tokens: Option<u64>,
+    /// Wall time of one turn.
+    #[serde(with = "humantime_serde")]
+    pub max_wall: Duration,
+    /// Absent: the model's own.
+    pub context_tokens: Option<u32>,
+    /// Names of tools; `files.*` means all of that server.
+    pub tools: Vec<String>,
+    /// Openers that the page offers in an empty conversation.
+    pub suggestions: Vec<String>,
+    /// Patterns of tool names, in the order in which they are tried. Kept as it was written.
+    pub policy: toml::Table,
+}
+
+impl Default for Agent {
+    fn default() -> Self {
+        Self {
+            name: None,
+            description: None,
+            provider: None,
+            model: "auto".to_owned(),
+            prompt: None,
+            recovery: Recovery::default(),
+            prefill: false,
+            max_steps: 20,
+            max_tokens: None,
+            max_wall: Duration::from_secs(30 * 60),
+            context_tokens: None,
+            tools: Vec::new(),
+            suggestions: Vec::new(),
+            policy: toml::Table::new(),
+        }
+    }
+}
+
+/// Who answers for an agent that names no provider.
+#[derive(Debug, Clone, Default)]
+pub enum ProviderChoice {
+    /// The only configured provider.
+    Configured(String),
+    /// `OPENAI_API_KEY`, with `OPENAI_BASE_URL` if that is set.
+    OpenAi { api_key: SecretString, base_url: Option<String> },
+    /// `ANTHROPIC_API_KEY`.
+    Anthropic { api_key: SecretString },
+    /// An Ollama if one answers on its usual port, else the built-in demo. The server looks.
+    #[default]
+    OllamaOrDemo,
+}
+
+/// What is written to standard error.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Logging {
+    /// `WEIR_LOG_FORMAT`.
+    pub format: LogFormat,
+    /// `WEIR_LOG_LEVEL`: a level, or a filter such as `warn,weir::runtime=debug`.
+    #[serde(deserialize_with = "value::log_filter")]
+    pub level: String,
+}
+
+impl Default for Logging {
+    fn default() -> Self {
+        Self { format: LogFormat::default(), level: "warn".to_owned() }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+/// Who may read `/metrics`: with neither of the two, nobody.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Metrics {
+    /// `WEIR_METRICS_LISTEN`: an address of its own, without a token.
+    #[serde(deserialize_with = "value::optional_socket_addr")]
+    pub listen: Option<SocketAddr>,
+    /// `WEIR_METRICS_TOKEN`: a bearer token for `/metrics` on the server's own address.
+    pub token: Option<SecretString>,
+}
+
+/// What one request, user or key may use up.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// The text of one message.
+    pub message_bytes: usize,
+    /// The body of one request, files apart.
+    pub body_bytes: usize,
+    pub file_bytes: u64,
+    pub requests_per_minute: u32,
+    /// Streams and sockets that one user has open.
+    pub streams_per_user: u32,
+    /// Turns that one user has running.
+    pub turns_per_user: u32,
+    /// Sends that wait in one conversation.
+    pub queue_per_conversation: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_bytes: 1 << 20,
+            body_bytes: 4 << 20,
+            file_bytes: 64 << 20,
+            requests_per_minute: 1200,
+            streams_per_user: 256,
+            turns_per_user: 64,
+            queue_per_conversation: 32,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

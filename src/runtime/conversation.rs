@@ -1,0 +1,499 @@
+//! The actor of one conversation, and the only one who appends to its log.
+//!
+//! It always does, in this order: decide, commit, evolve, publish, act. One job is in flight at a time; what arrives
+//! meanwhile waits in the mailbox and shares the next commit. Asleep, it costs nothing but its rows on disk.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Instant;
+use tracing::{Instrument, debug, error, info_span, warn};
+
+use super::batch::Batch;
+use super::effect::{self, Said};
+use super::live::Live;
+use super::open_text::OpenTexts;
+use super::registry::Vacancy;
+use super::running::Share;
+use super::{Error, Receipt, Shared};
+use crate::chat::conversation::{Command, Conversation};
+use crate::chat::event::{Entry, Problem, Seq};
+use crate::chat::message::Opaque;
+use crate::chat::turn::{CallFailure, Effect, Fence, Input};
+use crate::clock::Timestamp;
+use crate::id::{ConversationId, MessageId, TurnId, UserId};
+use crate::store::{self, IdempotencyKey, KeyScope, Lane, Record};
+
+/// Mails that wait while a commit is in flight; a model that is faster waits in turn.
+pub(super) const MAILBOX: usize = 128;
+
+/// An actor with nothing to do for so long goes to sleep.
+const SLEEPS_AFTER: Duration = Duration::from_secs(30);
+
+/// A full disk is probed again so often.
+const PROBE_FULL: Duration = Duration::from_secs(1);
+
+pub(super) enum Mail {
+    Command {
+        order: Order,
+        reply: oneshot::Sender<Result<Receipt, Error>>,
+    },
+    Model {
+        turn_id: TurnId,
+        fence: Fence,
+        said: Said,
+    },
+    /// Answered once everything before it is done.
+    Settle {
+        reply: oneshot::Sender<()>,
+    },
+}
+
+/// A command with what its sender is told once it is durable.
+#[derive(Debug)]
+pub struct Order {
+    pub command: Command,
+    pub receipt: ReceiptOf,
+    pub idempotency: Option<Idempotency>,
+}
+
+/// The ids that a receipt names; its position is known at the commit.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ReceiptOf {
+    pub message_id: Option<MessageId>,
+    pub turn_id: Option<TurnId>,
+}
+
+/// A key under which a repeat gets the first answer.
+#[derive(Debug, Clone)]
+pub struct Idempotency {
+    pub scope: KeyScope,
+    pub user_id: UserId,
+    pub key: String,
+    /// SHA-256 of the request.
+    pub fingerprint: [u8; 32],
+}
+
+/// How an actor begins.
+pub(super) enum Origin {
+    /// The conversation is in the store, or does not exist.
+    Stored,
+    /// Its first command creates it.
+    New(Box<Conversation>),
+}
+
+pub(super) struct Actor {
+    id: ConversationId,
+    shared: Arc<Shared>,
+    mailbox: mpsc::Receiver<Mail>,
+    /// For the model calls that report back here.
+    address: mpsc::WeakSender<Mail>,
+    generation: u64,
+    live: Arc<Live>,
+    conversation: Conversation,
+    seq: Seq,
+    opaque: BTreeMap<(MessageId, u32), Opaque>,
+    calls: JoinSet<()>,
+    running: HashMap<TurnId, RunningCall>,
+    deadlines: BTreeSet<(Instant, TurnId)>,
+    share: Share,
+    /// A command that came while a batch of model output was collected.
+    next: Option<Mail>,
+}
+
+struct RunningCall {
+    fence: Fence,
+    abort: AbortHandle,
+}
+
+/// Whether the actor goes on after a commit.
+enum Then {
+    GoOn,
+    /// Its picture of the log may be wrong, or the store is sealed: the next one loads anew.
+    Stop(Error),
+}
+
+/// Lives until the conversation is idle for a while, or its picture of the log may be wrong. The caller frees the
+/// actor's place in the registry.
+pub(super) async fn run(id: ConversationId, shared: Arc<Shared>, vacancy: Vacancy) {
+    let Vacancy { origin, mailbox, address, live, generation } = vacancy;
+    match load(id, origin, &shared, &live).await {
+        Ok(Some((conversation, seq))) => {
+            let share = shared.running.share();
+            let actor = Actor {
+                id,
+                shared,
+                mailbox,
+                address,
+                generation,
+                live,
+                conversation,
+                seq,
+                opaque: BTreeMap::new(),
+                calls: JoinSet::new(),
+                running: HashMap::new(),
+                deadlines: BTreeSet::new(),
+                share,
+                next: None,
+            };
+            actor.live().await;
+        }
+        Ok(None) => refuse_all(mailbox, || Error::NotFound).await,
+        Err(error) => {
+            error!(%error, "the conversation could not be loaded");
+            refuse_all(mailbox, || Error::Store(error.clone())).await;
+        }
+    }
+}
+
+async fn load(
+    id: ConversationId,
+    origin: Origin,
+    shared: &Shared,
+    live: &Live,
+) -> Result<Option<(Conversation, Seq)>, store::Error> {
+    if let Origin::New(conversation) = origin {
+        return Ok(Some((*conversation, Seq::START)));
+    }
+    let Some(loaded) = shared.store.load(id).await? else { return Ok(None) };
+    let entries: Vec<Entry> = loaded.events.into_iter().map(|(_, event)| Entry::Event(event)).collect();
+    let mut conversation = Conversation::load(loaded.info, loaded.head, &entries);
+    let open = OpenTexts::restore(&loaded.open, &mut conversation);
+    live.load(loaded.last_seq, loaded.position, open);
+    Ok(Some((conversation, loaded.last_seq)))
+}
+
+/// There is nobody to talk to: every waiting mail is told so.
+async fn refuse_all(mut mailbox: mpsc::Receiver<Mail>, why: impl Fn() -> Error) {
+    mailbox.close();
+    while let Some(mail) = mailbox.recv().await {
+        mail.refuse(why());
+    }
+}
+
+impl Mail {
+    fn deadline(turn_id: TurnId) -> Self {
+        let command = Command::Turn { turn_id, input: Input::DeadlinePassed };
+        let order = Order { command, receipt: ReceiptOf::default(), idempotency: None };
+        let (reply, _) = oneshot::channel();
+        Self::Command { order, reply }
+    }
+
+    fn refuse(self, error: Error) {
+        match self {
+            // Whoever asked may be gone.
+            Self::Command { reply, .. } => drop(reply.send(Err(error))),
+            Self::Settle { reply } => {
+                let _ = reply.send(());
+            }
+            Self::Model { .. } => {}
+        }
+    }
+}
+
+impl Actor {
+    async fn live(mut self) {
+        if !self.conversation.is_idle()
+            && let Then::Stop(why) = self.recover().await
+        {
+            return self.stop(why).await;
+        }
+        loop {
+            let Some(mail) = self.next_mail().await else {
+                match self.fall_asleep() {
+                    Asleep::Yes => return,
+                    Asleep::No => continue,
+                }
+            };
+            let then = match mail {
+                Mail::Settle { reply } => {
+                    // Whoever waited may be gone.
+                    let _ = reply.send(());
+                    Then::GoOn
+                }
+                Mail::Command { order, reply } => self.obey(order, reply).await,
+                Mail::Model { turn_id, fence, said } => self.hear(turn_id, fence, said).await,
+            };
+            if let Then::Stop(why) = then {
+                return self.stop(why).await;
+            }
+        }
+    }
+
+    /// The next thing to do; `None` when it is time to sleep.
+    async fn next_mail(&mut self) -> Option<Mail> {
+        if let Some(mail) = self.next.take() {
+            return Some(mail);
+        }
+        loop {
+            let idle = self.conversation.is_idle();
+            let deadline = self.deadlines.first().copied();
+            // A mailbox that is never empty must not keep a turn alive beyond its time.
+            if let Some((at, turn_id)) = deadline
+                && at <= Instant::now()
+            {
+                self.deadlines.remove(&(at, turn_id));
+                return Some(Mail::deadline(turn_id));
+            }
+            let wakes_at = deadline.map_or_else(Instant::now, |(at, _)| at);
+            tokio::select! {
+                biased;
+                mail = self.mailbox.recv() => return mail,
+                Some(ended) = self.calls.join_next_with_id(), if !self.calls.is_empty() => {
+                    if let Err(failed) = ended
+                        && let Some(mail) = self.call_died(&failed)
+                    {
+                        return Some(mail);
+                    }
+                }
+                () = tokio::time::sleep_until(wakes_at), if deadline.is_some() => {}
+                () = tokio::time::sleep(SLEEPS_AFTER), if idle => return None,
+            }
+        }
+    }
+
+    /// A model call that panicked still answers for its turn.
+    fn call_died(&self, failed: &tokio::task::JoinError) -> Option<Mail> {
+        if failed.is_cancelled() {
+            return None;
+        }
+        error!(%failed, "a model call panicked");
+        let (turn_id, call) = self.running.iter().find(|(_, call)| call.abort.id() == failed.id())?;
+        let problem = Problem {
+            kind: "internal".to_owned(),
+            title: "Something went wrong in the server".to_owned(),
+            status: 500,
+            detail: "the model call could not be carried out".to_owned(),
+            errors: Vec::new(),
+        };
+        let said = Said::Failed(CallFailure::Refused { problem });
+        Some(Mail::Model { turn_id: *turn_id, fence: call.fence, said })
+    }
+
+    async fn recover(&mut self) -> Then {
+        let mut batch = self.batch();
+        if let Err(refusal) = batch.take(Command::Recover) {
+            warn!(%refusal, "nothing was recovered");
+        }
+        match self.commit(batch, None).await {
+            Ok(()) => Then::GoOn,
+            Err(error) => {
+                error!(%error, "unfinished turns could not be recovered");
+                Then::Stop(error)
+            }
+        }
+    }
+
+    async fn obey(&mut self, order: Order, reply: oneshot::Sender<Result<Receipt, Error>>) -> Then {
+        let (answer, then) = match self.carry_out(order).await {
+            Ok(receipt) => (Ok(receipt), Then::GoOn),
+            Err(error) => {
+                let lost = error.leaves_the_log_unknown() || self.seq == Seq::START;
+                (Err(error.clone()), if lost { Then::Stop(error) } else { Then::GoOn })
+            }
+        };
+        fail::fail_point!("runtime::before_answer");
+        // Whoever asked may be gone; what was committed stays.
+        drop(reply.send(answer));
+        then
+    }
+
+    async fn carry_out(&mut self, order: Order) -> Result<Receipt, Error> {
+        let Order { command, receipt, idempotency } = order;
+        if let Some(key) = &idempotency
+            && let Some(first) = self.shared.first_answer(key).await?
+        {
+            return Ok(first);
+        }
+        let mut batch = self.batch();
+        batch.take(command)?;
+        let receipt = Receipt {
+            conversation_id: self.id,
+            message_id: receipt.message_id,
+            turn_id: receipt.turn_id,
+            seq: batch.end,
+        };
+        let key = idempotency.map(|key| key.into_record(receipt, self.shared.clock.now()));
+        self.commit(batch, key).await?;
+        Ok(receipt)
+    }
+
+    /// Takes in what a model said, with all that is already waiting behind it.
+    async fn hear(&mut self, turn_id: TurnId, fence: Fence, said: Said) -> Then {
+        let mut batch = self.batch();
+        batch.take_model(turn_id, said.into_input(fence), &mut self.opaque);
+        while !batch.is_full() {
+            match self.mailbox.try_recv() {
+                Ok(Mail::Model { turn_id, fence, said }) => {
+                    batch.take_model(turn_id, said.into_input(fence), &mut self.opaque);
+                }
+                Ok(other) => {
+                    self.next = Some(other);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        match self.commit_until_there_is_room(batch).await {
+            Ok(()) => Then::GoOn,
+            Err(error) => {
+                error!(%error, "a model's answer could not be stored");
+                Then::Stop(error)
+            }
+        }
+    }
+
+    /// What a model said waits for the disk; meanwhile the model waits too.
+    async fn commit_until_there_is_room(&mut self, batch: Batch) -> Result<(), Error> {
+        let mut batch = batch;
+        loop {
+            match self.try_commit(batch, None).await {
+                Ok(()) => return Ok(()),
+                Err((Error::Store(store::Error::Full), again)) => {
+                    warn!("the disk is full; the model's answer waits");
+                    tokio::time::sleep(PROBE_FULL).await;
+                    batch = again;
+                }
+                Err((error, _)) => return Err(error),
+            }
+        }
+    }
+
+    async fn commit(&mut self, batch: Batch, key: Option<Record>) -> Result<(), Error> {
+        self.try_commit(batch, key).await.map_err(|(error, _)| error)
+    }
+
+    /// Commit, evolve, publish, act. A batch that was not stored comes back.
+    async fn try_commit(&mut self, batch: Batch, key: Option<Record>) -> Result<(), (Error, Batch)> {
+        if batch.is_empty() && key.is_none() {
+            batch.effects.into_iter().for_each(|effect| self.act(effect));
+            return Ok(());
+        }
+        fail::fail_point!("runtime::before_commit");
+        let open = batch.completes_a_message().then(|| self.live.open());
+        let job = batch.job(open.unwrap_or_default(), &self.opaque, key);
+        if let Err(error) = self.shared.store.commit(Lane::People, job).await {
+            return Err((Error::Store(error), batch));
+        }
+        fail::fail_point!("runtime::after_commit");
+        let frames = batch.frames(&self.live.framer);
+        self.shared.count(&batch.entries);
+        self.conversation = batch.draft;
+        self.seq = batch.end;
+        self.live.publish(frames, &batch.entries);
+        self.forget_what_ended();
+        fail::fail_point!("runtime::after_publish");
+        for effect in batch.effects {
+            self.act(effect);
+        }
+        Ok(())
+    }
+
+    fn forget_what_ended(&mut self) {
+        let turns = &self.conversation.turns;
+        self.share.set(turns.len());
+        self.deadlines.retain(|(_, turn_id)| turns.contains_key(turn_id));
+        self.running.retain(|turn_id, call| {
+            let alive = turns.contains_key(turn_id);
+            if !alive {
+                call.abort.abort();
+            }
+            alive
+        });
+        if !self.opaque.is_empty() {
+            let open: BTreeSet<MessageId> =
+                turns.values().filter_map(|turn| Some(turn.open.as_ref()?.id)).collect();
+            self.opaque.retain(|(message_id, _), _| open.contains(message_id));
+        }
+    }
+
+    fn act(&mut self, effect: Effect) {
+        match effect {
+            Effect::CallModel { turn_id, fence } => self.call_model(turn_id, fence),
+            Effect::CancelAttempt { turn_id } => {
+                if let Some(call) = self.running.remove(&turn_id) {
+                    call.abort.abort();
+                }
+            }
+            Effect::WakeAt { turn_id, at } => {
+                // From here on the clock on the wall may jump as it likes.
+                let left = at.since(self.shared.clock.now());
+                self.deadlines.insert((Instant::now() + left, turn_id));
+            }
+        }
+    }
+
+    fn call_model(&mut self, turn_id: TurnId, fence: Fence) {
+        let (Some(turn), Some(mailbox)) = (self.conversation.turns.get(&turn_id), self.address.upgrade())
+        else {
+            return;
+        };
+        debug!(%turn_id, attempt = fence.attempt, step = fence.step, "asking the model");
+        let call = effect::ModelCall {
+            conversation_id: self.id,
+            turn: turn.clone(),
+            mouth: effect::Mouth::new(mailbox, turn_id, fence),
+        };
+        let span = info_span!("turn", %turn_id, attempt = fence.attempt, step = fence.step);
+        let abort = self.calls.spawn(effect::call_model(self.shared.clone(), call).instrument(span));
+        if let Some(dead) = self.running.insert(turn_id, RunningCall { fence, abort }) {
+            dead.abort.abort();
+        }
+    }
+
+    fn batch(&self) -> Batch {
+        Batch::on(&self.conversation, self.id, self.seq, self.shared.clock.now())
+    }
+
+    /// Closes the mailbox; if something slipped in, opens another and goes on.
+    fn fall_asleep(&mut self) -> Asleep {
+        self.mailbox.close();
+        let Ok(mail) = self.mailbox.try_recv() else {
+            return Asleep::Yes;
+        };
+        let (sender, mailbox) = mpsc::channel(MAILBOX);
+        let mut missed = std::mem::replace(&mut self.mailbox, mailbox);
+        self.address = sender.downgrade();
+        while let Ok(later) = missed.try_recv() {
+            // Room for all of them: the old mailbox was no larger.
+            drop(sender.try_send(later));
+        }
+        self.next = Some(mail);
+        self.shared.registry.replace(self.id, self.generation, sender);
+        Asleep::No
+    }
+
+    /// Ends without another word to the log; the next actor loads what is really there.
+    async fn stop(mut self, error: Error) {
+        self.calls.abort_all();
+        if let Error::Store(store::Error::Sealed) = error {
+            self.live.seal(error.problem());
+        }
+        if let Some(mail) = self.next.take() {
+            mail.refuse(error.clone());
+        }
+        refuse_all(self.mailbox, || error.clone()).await;
+    }
+}
+
+enum Asleep {
+    Yes,
+    No,
+}
+
+impl Idempotency {
+    fn into_record(self, receipt: Receipt, at: Timestamp) -> Record {
+        Record::IdempotencyKey(IdempotencyKey {
+            scope: self.scope,
+            user_id: self.user_id,
+            key: self.key,
+            fingerprint: self.fingerprint,
+            response: serde_json::to_string(&receipt).expect("a receipt is made of JSON types"),
+            turn_id: receipt.turn_id,
+            at,
+        })
+    }
+}

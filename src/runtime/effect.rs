@@ -1,0 +1,351 @@
+//! Asks the model for the next message of a turn, and tells the conversation what it says.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::Shared;
+use super::agent::Agent;
+use super::conversation::Mail;
+use super::reattach::Unshown;
+use crate::chat::context::{self, Item, PathMessage};
+use crate::chat::event::Problem;
+use crate::chat::message::{MessageStatus, Part};
+use crate::chat::turn::placement;
+use crate::chat::turn::{CallFailure, Fence, Input, ModelOutput, Placement, Recovery, Turn};
+use crate::id::{ConversationId, TurnId};
+use crate::provider::{self, Ending, FailureKind, Reattach};
+
+/// A context is filled up to so many bytes per token that the model takes: on the safe side for English, and for
+/// scripts of three bytes a character with a token each.
+const BYTES_PER_TOKEN: u64 = 3;
+
+/// An answer that cannot be told apart from the cut one is held back no longer than this.
+const HELD_BYTES: usize = 4 * 1024;
+
+/// Between the second and the third attempt at one step.
+const BREATH: Duration = Duration::from_secs(1);
+
+pub(super) struct ModelCall {
+    pub conversation_id: ConversationId,
+    pub turn: Turn,
+    pub mouth: Mouth,
+}
+
+/// What the model's caller tells the conversation.
+#[derive(Debug)]
+pub(super) enum Said {
+    Opened { model: Option<String>, placement: Placement, response_id: Option<String> },
+    Output(ModelOutput),
+    Failed(CallFailure),
+}
+
+impl Said {
+    pub fn into_input(self, fence: Fence) -> Input {
+        match self {
+            Self::Opened { model, placement, response_id } => {
+                Input::MessageOpened { fence, model, placement, response_id }
+            }
+            Self::Output(output) => Input::Model { fence, output },
+            Self::Failed(failure) => Input::ModelFailed { fence, failure },
+        }
+    }
+}
+
+/// Where one attempt at one step reports to.
+pub(super) struct Mouth {
+    mailbox: mpsc::Sender<Mail>,
+    turn_id: TurnId,
+    fence: Fence,
+}
+
+impl Mouth {
+    pub fn new(mailbox: mpsc::Sender<Mail>, turn_id: TurnId, fence: Fence) -> Self {
+        Self { mailbox, turn_id, fence }
+    }
+
+    async fn say(&self, said: Said) {
+        let mail = Mail::Model { turn_id: self.turn_id, fence: self.fence, said };
+        // A conversation that stopped listening has dropped its turns.
+        drop(self.mailbox.send(mail).await);
+    }
+}
+
+pub(super) async fn call_model(shared: Arc<Shared>, call: ModelCall) {
+    if call.turn.attempts_this_step > 2 {
+        tokio::time::sleep(BREATH).await;
+    }
+    if let Err(failure) = answer(&shared, &call).await {
+        call.mouth.say(Said::Failed(failure)).await;
+    }
+}
+
+async fn answer(shared: &Shared, call: &ModelCall) -> Result<(), CallFailure> {
+    let request = &call.turn.plan.request;
+    let agent = shared.agents.get(&request.agent).ok_or_else(|| refused(unknown_agent(&request.agent)))?;
+    let model = agent.model(request.model.as_deref()).await.map_err(|failure| refused(failure.problem()))?;
+    let context_tokens = agent.context_tokens(&model);
+    let budget = usize::try_from(context_tokens.saturating_mul(BYTES_PER_TOKEN)).unwrap_or(usize::MAX);
+    let path = shared.store.prompt_path(call.conversation_id, call.turn.leaf, budget).await;
+    let path = path.map_err(|error| refused(super::Error::Store(error).problem()))?;
+    let path = path.ok_or_else(|| refused(super::Error::Unavailable.problem()))?;
+
+    let resumed = Resumed::of(&call.turn, &path);
+    let asked = Asked { agent, model, context_tokens, call, resumed: &resumed };
+    if let Some(response_id) = asked.kept_answer() {
+        let reattach = Reattach { response_id, after: None };
+        match asked.stream(&path, Way::Follow(reattach)).await {
+            Err(failure) if failure.kind != FailureKind::Broken => {
+                warn!(%failure, "the provider no longer has the answer; asked again");
+            }
+            ended => return Ok(ended?),
+        }
+    }
+    let ending = resumed.ending(agent);
+    match asked.stream(&path, Way::Ask(ending)).await {
+        // Declared to accept a trailing assistant message, the model does not.
+        Err(failure) if failure.status == Some(400) && ending == Ending::Prefill => {
+            warn!(%failure, "the model refused to go on from its own words; asked in words instead");
+            Ok(asked.stream(&path, Way::Ask(Ending::Normal)).await?)
+        }
+        ended => Ok(ended?),
+    }
+}
+
+/// How an answer is come by.
+enum Way {
+    /// The model makes it.
+    Ask(Ending),
+    /// The provider went on with the one that was cut.
+    Follow(Reattach),
+}
+
+/// What an earlier attempt at the same step left behind.
+struct Resumed {
+    /// The text that was shown, over all cut messages of the step.
+    cut: String,
+    recovery: Recovery,
+}
+
+impl Resumed {
+    fn of(turn: &Turn, path: &[PathMessage]) -> Self {
+        let cut = path.iter().rev().take_while(|message| message.id != turn.base);
+        let cut: Vec<&PathMessage> =
+            cut.take_while(|message| message.status == MessageStatus::Interrupted).collect();
+        let text_of = |message: &&PathMessage| -> String {
+            let texts = message.parts.iter().filter_map(|stored| match &stored.part {
+                Part::Text { text } => Some(text.as_str()),
+                Part::Reasoning { .. }
+                | Part::ToolCall { .. }
+                | Part::File { .. }
+                | Part::Source { .. }
+                | Part::Notice { .. } => None,
+            });
+            texts.collect()
+        };
+        Self { cut: cut.iter().rev().map(text_of).collect(), recovery: turn.plan.recovery }
+    }
+
+    fn goes_on(&self) -> bool {
+        !self.cut.is_empty() && self.recovery == Recovery::Continue
+    }
+
+    fn ending(&self, agent: &Agent) -> Ending {
+        if self.goes_on() && agent.prefill { Ending::Prefill } else { Ending::Normal }
+    }
+}
+
+/// One request to a provider.
+struct Asked<'a> {
+    agent: &'a Agent,
+    model: provider::Model,
+    context_tokens: u64,
+    call: &'a ModelCall,
+    resumed: &'a Resumed,
+}
+
+impl Asked<'_> {
+    /// The provider's id of the cut answer, where that can be followed to its end.
+    fn kept_answer(&self) -> Option<String> {
+        let goes_on = self.call.turn.plan.recovery == Recovery::Continue;
+        self.call.turn.response_id.clone().filter(|_| goes_on)
+    }
+
+    async fn stream(&self, path: &[PathMessage], way: Way) -> Result<(), provider::Failure> {
+        let mut unshown = match &way {
+            Way::Ask(_) => None,
+            Way::Follow(_) => Some(Unshown::new(self.resumed.cut.clone())),
+        };
+        let mut opening = Opening::new(self.resumed, &way, self.model.id.clone());
+        let mut stream = self.agent.provider.stream(self.request(path, way));
+        let asked_at = Instant::now();
+        while let Some(output) = stream.next().await {
+            match output {
+                Ok(ModelOutput::Opened { model, response_id }) => {
+                    metrics::histogram!("weir_upstream_first_byte_seconds")
+                        .record(asked_at.elapsed().as_secs_f64());
+                    opening.name(model, response_id);
+                }
+                Ok(output) => {
+                    let finished = matches!(output, ModelOutput::Finished { .. });
+                    let outputs = match &mut unshown {
+                        Some(unshown) => unshown.take(output),
+                        None => vec![output],
+                    };
+                    for said in outputs.into_iter().flat_map(|output| opening.take(output)) {
+                        self.call.mouth.say(said).await;
+                    }
+                    if finished {
+                        return Ok(());
+                    }
+                }
+                Err(failure) => {
+                    info!(%failure, "the model call failed");
+                    for said in opening.give_up() {
+                        self.call.mouth.say(said).await;
+                    }
+                    return Err(failure);
+                }
+            }
+        }
+        Err(provider::Failure::ended_early())
+    }
+
+    fn request(&self, path: &[PathMessage], way: Way) -> provider::Request {
+        let (ending, reattach) = match way {
+            Way::Ask(ending) => (ending, None),
+            Way::Follow(reattach) => (Ending::Normal, Some(reattach)),
+        };
+        let request = &self.call.turn.plan.request;
+        // Starting over, the cut answer is not part of what the model is given.
+        let kept = match self.resumed.recovery {
+            Recovery::Restart => path.iter().rposition(|message| message.id == self.call.turn.base),
+            Recovery::Continue | Recovery::Fail => None,
+        };
+        let path = kept.map_or(path, |base| &path[..=base]);
+        let mut prompt = context::build(self.agent.system_prompt(self.call.turn.plan.started_at), path);
+        if self.resumed.goes_on() && ending == Ending::Normal {
+            let text = include_str!("../../prompts/continue.md").trim().to_owned();
+            prompt.items.push(Item::User { parts: vec![Part::Text { text }] });
+        }
+        provider::Request {
+            model: self.model.id.clone(),
+            prompt,
+            tools: request.tools.clone(),
+            tool_choice: request.tool_choice.clone(),
+            settings: request.settings.clone(),
+            context_tokens: Some(self.context_tokens),
+            ending,
+            reattach,
+        }
+    }
+}
+
+/// The beginning of an answer, held back until it is known where its message belongs.
+struct Opening<'a> {
+    resumed: &'a Resumed,
+    /// Known before the first word.
+    settled: Option<Placement>,
+    model: String,
+    response_id: Option<String>,
+    held: Vec<ModelOutput>,
+    text: String,
+    bytes: usize,
+    open: bool,
+}
+
+impl<'a> Opening<'a> {
+    fn new(resumed: &'a Resumed, way: &Way, model: String) -> Self {
+        let settled = match (way, resumed.recovery) {
+            (Way::Follow(_), _) => Some(Placement::Child),
+            (Way::Ask(_), _) if resumed.cut.is_empty() => Some(Placement::Child),
+            (Way::Ask(_), Recovery::Restart) => Some(Placement::Sibling),
+            (Way::Ask(_), Recovery::Continue | Recovery::Fail) => None,
+        };
+        Self {
+            resumed,
+            settled,
+            model,
+            response_id: None,
+            held: Vec::new(),
+            text: String::new(),
+            bytes: 0,
+            open: false,
+        }
+    }
+
+    /// The provider accepted the request.
+    fn name(&mut self, model: Option<String>, response_id: Option<String>) {
+        self.model = model.unwrap_or_else(|| std::mem::take(&mut self.model));
+        self.response_id = response_id;
+    }
+
+    fn take(&mut self, output: ModelOutput) -> Vec<Said> {
+        if self.open {
+            return vec![Said::Output(output)];
+        }
+        if let ModelOutput::Delta { index, text } = &output {
+            self.bytes += text.len();
+            if self.is_text(*index) {
+                self.text.push_str(text);
+            }
+        }
+        let finished = matches!(output, ModelOutput::Finished { .. });
+        self.held.push(output);
+        match self.place() {
+            Some(placement) => self.release(placement),
+            None if finished => self.release(placement::judge_whole(&self.resumed.cut, &self.text)),
+            None => Vec::new(),
+        }
+    }
+
+    /// The answer broke off before it could be judged; what was said of it is shown all the same.
+    fn give_up(&mut self) -> Vec<Said> {
+        let shown = self.held.iter().any(|output| matches!(output, ModelOutput::Delta { .. }));
+        if self.open || !shown {
+            return Vec::new();
+        }
+        self.release(placement::judge_whole(&self.resumed.cut, &self.text))
+    }
+
+    fn release(&mut self, placement: Placement) -> Vec<Said> {
+        self.open = true;
+        let (model, response_id) = (Some(std::mem::take(&mut self.model)), self.response_id.take());
+        let opened = Said::Opened { model, placement, response_id };
+        std::iter::once(opened).chain(self.held.drain(..).map(Said::Output)).collect()
+    }
+
+    fn place(&self) -> Option<Placement> {
+        if self.settled.is_some() {
+            return self.settled;
+        }
+        if self.bytes > HELD_BYTES {
+            return Some(Placement::Child);
+        }
+        let said = !self.text.trim_start().is_empty();
+        said.then(|| placement::judge(&self.resumed.cut, &self.text)).flatten()
+    }
+
+    fn is_text(&self, index: u32) -> bool {
+        let text = |output: &ModelOutput| matches!(output, ModelOutput::PartStarted { index: i, part: Part::Text { .. } } if *i == index);
+        self.held.iter().any(text)
+    }
+}
+
+fn refused(problem: Problem) -> CallFailure {
+    CallFailure::Refused { problem }
+}
+
+fn unknown_agent(agent: &str) -> Problem {
+    Problem {
+        kind: "agent-unknown".to_owned(),
+        title: "The agent is not configured".to_owned(),
+        status: 422,
+        detail: format!("there is no agent `{agent}` any more"),
+        errors: Vec::new(),
+    }
+}

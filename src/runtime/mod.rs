@@ -1,0 +1,267 @@
+//! What runs: one actor for each conversation that is awake, the model calls of its turns, and those who follow.
+//!
+//! The only floor that spawns tasks. Every task belongs to an actor, every actor has a place in the registry, and
+//! [`Runtime::drain`] ends them all.
+
+pub mod agent;
+mod batch;
+mod conversation;
+mod effect;
+pub mod error;
+pub mod follow;
+pub mod frame;
+pub mod live;
+mod open_text;
+mod reattach;
+mod registry;
+mod running;
+pub mod snapshot;
+
+pub use conversation::{Idempotency, Order, ReceiptOf};
+pub use error::Error;
+pub use follow::{Follow, Next};
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::{FutureExt, StreamExt, stream};
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+use tracing::{Instrument, error, info, info_span};
+
+use crate::chat::conversation::{Command, Conversation, ConversationInfo, Send};
+use crate::chat::event::{Cursor, Entry, Epoch, Seq};
+use crate::clock::Clock;
+use crate::id::{ConversationId, MessageId, TurnId};
+use crate::store::Store;
+use agent::Agents;
+use conversation::{Mail, Origin};
+use live::{Live, RingBudget};
+use registry::{Registry, Vacancy};
+use running::RunningTurns;
+
+/// What all rings together may hold before they are kept short.
+const RING_BUDGET: usize = 256 * 1024 * 1024;
+
+/// Conversations that are recovered at a time.
+const RECOVERED_AT_ONCE: usize = 64;
+
+/// Everything that runs in one process. Cheap to clone.
+#[derive(Clone)]
+pub struct Runtime(Arc<Shared>);
+
+struct Shared {
+    store: Store,
+    agents: Agents,
+    clock: Clock,
+    registry: Registry,
+    running: Arc<RunningTurns>,
+    draining: AtomicBool,
+}
+
+/// What a sender is told once its command is durable. A repeat under the same key is told the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    pub conversation_id: ConversationId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<MessageId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn_id: Option<TurnId>,
+    /// Where the log ended after the command.
+    pub seq: Seq,
+}
+
+/// From where a log is followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    Beginning,
+    Now,
+    Cursor(Cursor),
+}
+
+impl Runtime {
+    pub fn new(store: Store, agents: Agents, clock: Clock) -> Self {
+        let registry = Registry::new(store.epoch(), RingBudget::new(RING_BUDGET));
+        Self(Arc::new(Shared {
+            store,
+            agents,
+            clock,
+            registry,
+            running: Arc::default(),
+            draining: AtomicBool::new(false),
+        }))
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    pub fn agents(&self) -> &Agents {
+        &self.0.agents
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    pub fn epoch(&self) -> Epoch {
+        self.0.store.epoch()
+    }
+
+    pub fn cursor(&self, seq: Seq) -> Cursor {
+        Cursor { epoch: self.epoch(), seq }
+    }
+
+    /// Wakes the conversations that were cut off; each recovers its turns. Returns once what was cut is closed.
+    pub async fn recover(&self, unfinished: Vec<ConversationId>) {
+        let count = unfinished.len();
+        let settled = stream::iter(unfinished).for_each_concurrent(RECOVERED_AT_ONCE, |id| self.settle(id));
+        settled.await;
+        if count > 0 {
+            info!(conversations = count, "recovered what was unfinished");
+        }
+    }
+
+    async fn settle(&self, id: ConversationId) {
+        let (reply, settled) = oneshot::channel();
+        self.mail(id, Mail::Settle { reply }, Origin::Stored).await;
+        // An actor that could not load says why in the log.
+        drop(settled.await);
+    }
+
+    /// Carries out a command on an existing conversation. The caller has checked who may.
+    pub async fn order(&self, id: ConversationId, order: Order) -> Result<Receipt, Error> {
+        if matches!(order.command, Command::Send(_)) {
+            self.check_open()?;
+        }
+        self.ask(id, order, Origin::Stored).await
+    }
+
+    /// Creates a conversation, with its first message in the same transaction.
+    pub async fn create(
+        &self,
+        info: ConversationInfo,
+        send: Option<Send>,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Receipt, Error> {
+        self.check_open()?;
+        if let Some(key) = &idempotency
+            && let Some(first) = self.0.first_answer(key).await?
+        {
+            return Ok(first);
+        }
+        let origin = Origin::New(Box::new(Conversation::new(info.clone())));
+        let receipt = ReceiptOf {
+            message_id: send.as_ref().map(|send| send.message_id),
+            turn_id: send.as_ref().map(|send| send.turn_id),
+        };
+        let id = info.id;
+        let command = Command::Create { info: Box::new(info), send: send.map(Box::new) };
+        self.ask(id, Order { command, receipt, idempotency }, origin).await
+    }
+
+    fn check_open(&self) -> Result<(), Error> {
+        if self.0.draining.load(Ordering::Acquire) { Err(Error::Draining) } else { Ok(()) }
+    }
+
+    async fn ask(&self, id: ConversationId, order: Order, origin: Origin) -> Result<Receipt, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.mail(id, Mail::Command { order, reply }, origin).await;
+        answer.await.unwrap_or(Err(Error::Unavailable))
+    }
+
+    /// Puts a mail into the conversation's mailbox, waking it where it sleeps.
+    async fn mail(&self, id: ConversationId, mail: Mail, origin: Origin) {
+        let (mut mail, mut origin) = (mail, Some(origin));
+        loop {
+            let (mailbox, vacancy) = self.0.registry.address(id, origin.take().unwrap_or(Origin::Stored));
+            if let Some(vacancy) = vacancy {
+                self.spawn(id, vacancy);
+            }
+            match mailbox.send(mail).await {
+                Ok(()) => return,
+                // It is just falling asleep; its place will be free in a moment.
+                Err(returned) => mail = returned.0,
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn spawn(&self, id: ConversationId, vacancy: Vacancy) {
+        let runtime = self.clone();
+        let generation = vacancy.generation;
+        let actor = async move {
+            let lived = conversation::run(id, runtime.0.clone(), vacancy);
+            let panicked = AssertUnwindSafe(lived).catch_unwind().await.is_err();
+            runtime.0.registry.remove(id, generation);
+            if panicked {
+                error!("the conversation's actor panicked; it is loaded anew when it is next needed");
+            }
+        };
+        tokio::spawn(actor.instrument(info_span!("conversation", conversation_id = %id)));
+    }
+
+    /// Follows the log of a conversation that the caller may read.
+    pub async fn follow(&self, id: ConversationId, from: From) -> Result<Follow, Error> {
+        let live = self.live(id);
+        let cursor = match from {
+            From::Beginning => Seq::START,
+            From::Cursor(cursor) => cursor.seq,
+            From::Now => self.end(id, &live).await?,
+        };
+        Ok(Follow::new(id, live, self.0.store.clone(), cursor))
+    }
+
+    fn live(&self, id: ConversationId) -> Arc<Live> {
+        self.0.registry.live(id)
+    }
+
+    async fn end(&self, id: ConversationId, live: &Live) -> Result<Seq, Error> {
+        match live.end() {
+            Some(end) => Ok(end),
+            None => Ok(self.0.store.position(id).await?),
+        }
+    }
+
+    /// Whether any turn runs.
+    pub fn awake(&self) -> usize {
+        self.0.registry.count()
+    }
+
+    /// Starts nothing new and waits for the running turns, at most for `grace`. What then still runs is recovered at
+    /// the next start.
+    pub async fn drain(&self, grace: Duration) {
+        self.0.draining.store(true, Ordering::Release);
+        // Whether they made it in time or not, the server ends.
+        let _ = tokio::time::timeout(grace, self.0.running.none()).await;
+    }
+}
+
+impl Shared {
+    /// What a request under the same key was answered; another request under that key is refused.
+    async fn first_answer(&self, key: &Idempotency) -> Result<Option<Receipt>, Error> {
+        let first = self.store.idempotency(key.scope, key.user_id, &key.key).await?;
+        let Some(first) = first else { return Ok(None) };
+        if first.fingerprint != key.fingerprint {
+            return Err(Error::KeyReused);
+        }
+        let receipt = serde_json::from_str(&first.response).map_err(|_| Error::Unavailable)?;
+        Ok(Some(receipt))
+    }
+
+    fn count(&self, entries: &[(Seq, Entry)]) {
+        let mut deltas = 0u64;
+        for (_, entry) in entries {
+            match entry {
+                Entry::Delta(_) => deltas += 1,
+                Entry::Event(event) if event.kind().starts_with("turn.") => {
+                    metrics::counter!("weir_turn_events_total", "state" => event.kind()).increment(1);
+                }
+                Entry::Event(_) => {}
+            }
+        }
+        metrics::counter!("weir_deltas_total").increment(deltas);
+    }
+}

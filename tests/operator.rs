@@ -1,0 +1,184 @@
+//! The binary as an operator meets it: starting, refusing to start, and the commands beside it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+struct Site {
+    dir: tempfile::TempDir,
+}
+
+impl Site {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    fn mode(&self, path: &str) -> u32 {
+        fs::metadata(self.dir.path().join(path)).unwrap().permissions().mode() & 0o777
+    }
+
+    /// `weir` in this directory, with an environment of its own.
+    fn weir(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
+        command.args(arguments).current_dir(self.dir.path()).env_clear().stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.weir(arguments).output().unwrap()
+    }
+
+    /// What a command that succeeds prints.
+    fn printed(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn serve(&self) -> Server {
+        let mut command = self.weir(&["serve", "--listen", "127.0.0.1:0"]);
+        command.env("OPENAI_API_KEY", "unused").stdout(Stdio::null()).stderr(Stdio::null());
+        let server = Server(command.spawn().unwrap());
+        let start = Instant::now();
+        while !answers(&self.data()) {
+            assert!(start.elapsed() < Duration::from_secs(20), "the server did not open its admin.sock");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        server
+    }
+}
+
+fn answers(data: &Path) -> bool {
+    std::os::unix::net::UnixStream::connect(data.join("admin.sock")).is_ok()
+}
+
+struct Server(Child);
+
+impl Server {
+    fn terminate(mut self) -> Option<i32> {
+        Command::new("kill").arg(self.0.id().to_string()).status().unwrap();
+        self.0.wait().unwrap().code()
+    }
+
+    fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_configuration_error_names_file_key_and_expectation_and_exits_2() {
+    let site = Site::new();
+    fs::write(site.dir.path().join("weir.toml"), "[server]\nlisten = \"everywhere\"\n").unwrap();
+    for arguments in [&[][..], &["serve"], &["keys", "list"]] {
+        let output = site.run(arguments);
+        assert_eq!(output.status.code(), Some(2));
+        assert_eq!(
+            String::from_utf8_lossy(&output.stderr),
+            "weir.toml: server.listen: expected an address and port such as \"127.0.0.1:8080\", \
+             found \"everywhere\"\n"
+        );
+    }
+    let output = site.weir(&["--listen", "127.0.0.1:0"]).env("WEIR_ROOT_KEY", "short").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(!site.data().exists(), "nothing is made before the configuration is right");
+}
+
+#[test]
+fn a_second_server_on_the_same_data_exits_2_and_the_first_goes_on() {
+    let site = Site::new();
+    let first = site.serve();
+    let second = site.run(&["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(second.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&second.stderr);
+    assert!(said.contains(&format!("another weir (process {}) works in ./data", first.0.id())), "{said}");
+    assert!(answers(&site.data()));
+    assert_eq!(first.terminate(), Some(0));
+}
+
+#[test]
+fn keys_are_made_with_and_without_a_running_server() {
+    let site = Site::new();
+    let before = site.printed(&["keys", "create", "--name", "before"]);
+    let server = site.serve();
+    let during = site.printed(&[
+        "keys",
+        "create",
+        "--name",
+        "during",
+        "--scopes",
+        "conversations:read,admin",
+        "--expires",
+        "30d",
+    ]);
+    for text in [&before, &during] {
+        assert!(text.starts_with("weir_") && text.len() == 58 && text.ends_with('\n'), "{text}");
+    }
+    let listed = site.printed(&["keys", "list"]);
+    assert_eq!(server.terminate(), Some(0));
+    assert_eq!(site.printed(&["keys", "list"]), listed);
+
+    let rows: Vec<Vec<&str>> = listed.lines().map(|line| line.split('\t').collect()).collect();
+    assert_eq!([rows[0][2], rows[0][4]], ["before", "active"]);
+    assert_eq!([rows[1][2], rows[1][6]], ["during", "conversations:read,admin"]);
+    assert!(rows[1][4].starts_with("expires 20"), "{listed}");
+    assert!(!listed.contains(during.trim_end()), "the secret is shown once");
+
+    assert!(site.printed(&["keys", "revoke", rows[0][0]]).contains("\trevoked "));
+}
+
+#[test]
+fn users_and_workspaces_are_made_from_the_command_line() {
+    let site = Site::new();
+    site.printed(&["workspaces", "create", "--name", "acme"]);
+    site.printed(&["users", "create", "--name", "ada", "--workspace", "acme", "--role", "member"]);
+    site.printed(&["keys", "create", "--name", "phone", "--user", "ada"]);
+    assert!(site.printed(&["users", "suspend", "ada"]).contains("\tsuspended "));
+    let users = site.printed(&["users", "list"]);
+    assert_eq!(users.lines().count(), 2, "{users}");
+    assert!(users.contains("\tada\tsuspended ") && users.trim_end().ends_with(":member"), "{users}");
+
+    let refused =
+        site.run(&["users", "create", "--name", "bob", "--workspace", "nowhere", "--role", "admin"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(String::from_utf8_lossy(&refused.stderr), "there is no workspace `nowhere`\n");
+}
+
+#[test]
+fn a_server_that_was_killed_leaves_nothing_in_the_way() {
+    let site = Site::new();
+    site.serve().kill();
+    assert!(site.data().join("admin.sock").exists());
+    site.printed(&["keys", "create", "--name", "meanwhile"]);
+    assert_eq!(site.serve().terminate(), Some(0));
+}
+
+#[test]
+fn the_data_is_readable_by_its_owner_only() {
+    let site = Site::new();
+    let _server = site.serve();
+    assert_eq!(site.mode("data"), 0o700);
+    for file in ["control.db", "control.db-wal", "control.db-shm", "weir.lock", "admin.sock"] {
+        assert_eq!(site.mode(&format!("data/{file}")), 0o600, "{file}");
+    }
+}
+
+#[test]
+fn the_healthcheck_fails_where_nobody_listens() {
+    let output = Site::new().run(&["healthcheck", "--listen", "127.0.0.1:1"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).starts_with("no answer from 127.0.0.1:1"));
+}
