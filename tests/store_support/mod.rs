@@ -41,6 +41,7 @@ pub fn open(dir: &TempDir) -> (Store, Startup) {
 
 /// One thing in the log, as the test wrote it.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a test's log is short")]
 pub enum Written {
     Event(Event),
     Delta { message_id: MessageId, index: u32, text: String },
