@@ -258,6 +258,7 @@ async fn a_snapshot_tells_the_queue_in_its_order() {
             message_id: MessageId::new(),
             parts: Vec::new(),
             metadata: None,
+            after: None,
             lane: running,
             parent_id: None,
             steer: false,

@@ -106,7 +106,7 @@ impl Chat {
 
     pub fn opens(&mut self, turn_id: TurnId, placement: Placement) {
         let fence = self.fence(turn_id);
-        self.turn(turn_id, Input::MessageOpened { fence, model: None, placement });
+        self.turn(turn_id, Input::MessageOpened { fence, model: None, placement, response_id: None });
     }
 
     pub fn outputs(&mut self, turn_id: TurnId, output: ModelOutput) {

@@ -76,7 +76,7 @@ impl Ledger {
                 );
                 self.deleted = true;
             }
-            Event::MessageCreated { message, turn_id } => self.created(message, *turn_id),
+            Event::MessageCreated { message, turn_id, .. } => self.created(message, *turn_id),
             Event::PartStarted { turn_id, message_id, index, part } => {
                 self.assert_runs(*turn_id);
                 let node = self.streaming(*message_id);

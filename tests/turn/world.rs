@@ -115,7 +115,10 @@ impl World {
             Op::Send(sent) => self.send(sent),
             Op::Step { turn, placement, text, calls, ending } => {
                 let Some((turn_id, fence)) = self.running(*turn) else { return };
-                self.turn(turn_id, Input::MessageOpened { fence, model: None, placement: *placement });
+                self.turn(
+                    turn_id,
+                    Input::MessageOpened { fence, model: None, placement: *placement, response_id: None },
+                );
                 let mut index = self.open_parts(turn_id);
                 let mut part = |world: &mut Self, part: Part, text: &str, whole: bool| {
                     world.output(turn_id, fence, ModelOutput::PartStarted { index, part });
@@ -141,7 +144,12 @@ impl World {
                 let fence = age.of(current);
                 let output = match output {
                     Output::Message(placement) => {
-                        let input = Input::MessageOpened { fence, model: None, placement: *placement };
+                        let input = Input::MessageOpened {
+                            fence,
+                            model: None,
+                            placement: *placement,
+                            response_id: None,
+                        };
                         return self.turn(turn_id, input);
                     }
                     Output::Finished => return self.finish(turn_id, fence),

@@ -37,7 +37,10 @@ fn what_a_dead_attempt_says_is_not_heard() {
     chat.says(turn, "half");
     chat.breaks(turn);
     let log = chat.log.clone();
-    chat.turn(turn, Input::MessageOpened { fence: dead, model: None, placement: Placement::Child });
+    chat.turn(
+        turn,
+        Input::MessageOpened { fence: dead, model: None, placement: Placement::Child, response_id: None },
+    );
     let finished = ModelOutput::Finished { finish_reason: FinishReason::Stop, usage: None };
     chat.turn(turn, Input::Model { fence: dead, output: finished });
     let failure = CallFailure::Refused { problem: problem() };
