@@ -4,13 +4,13 @@ mod listen;
 mod providers;
 mod telemetry;
 
-use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -31,6 +31,8 @@ const SAVES_USAGE_EVERY: Duration = Duration::from_secs(60);
 /// Serves until SIGTERM or SIGINT.
 pub async fn run(config: Config) -> anyhow::Result<()> {
     telemetry::log(&config.logging)?;
+    // From the first moment on: a signal during the start ends the server in order as well.
+    let mut signals = Signals::listen()?;
     let numbers = telemetry::count()?;
     let clock = Clock::System;
 
@@ -48,6 +50,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {}", config.server.listen))?;
 
+    let address = listener.local_addr()?;
     let runtime = Runtime::new(store.clone(), roster.agents, clock);
     runtime.recover(startup.unfinished).await;
     let options = edges(&config);
@@ -61,16 +64,15 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         edges.spawn(listen::serve(listener, http::metrics_router(state.clone()), stop.clone()));
     }
     let usage = tokio::spawn(save_usage(directory.clone()));
-    announce(&config, &runtime).await;
+    announce(address, &runtime).await;
 
-    admin::serve(commands, &directory, asked_to_stop()?).await;
+    admin::serve(commands, &directory, signals.next()).await;
 
     info!("stopping: no new turns, running ones get {:?}", config.server.grace);
     state.stop();
-    let impatient = asked_to_stop()?;
     tokio::select! {
         () = runtime.drain(config.server.grace) => {}
-        () = impatient => info!("stopping at once"),
+        () = signals.next() => info!("stopping at once"),
     }
     stop.cancel();
     edges.join_all().await;
@@ -109,17 +111,25 @@ async fn save_usage(directory: Arc<Directory>) {
     }
 }
 
-/// Done at the next SIGTERM or SIGINT.
-fn asked_to_stop() -> std::io::Result<impl Future<Output = ()>> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    Ok(async move {
-        tokio::select! { _ = terminate.recv() => {} _ = interrupt.recv() => {} }
-    })
+/// SIGTERM and SIGINT, each time that one of them comes.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! { _ = self.terminate.recv() => {} _ = self.interrupt.recv() => {} }
+    }
 }
 
 /// What a person needs to know to begin, and nothing else.
-async fn announce(config: &Config, runtime: &Runtime) {
-    println!("weir listens on http://{}", config.server.listen);
+async fn announce(address: SocketAddr, runtime: &Runtime) {
+    println!("weir listens on http://{address}");
     for agent in runtime.agents().iter() {
         let provider = &agent.options.provider;
         let label =
