@@ -63,7 +63,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
         edges.spawn(listen::serve(listener, http::metrics_router(state.clone()), stop.clone()));
     }
-    let usage = tokio::spawn(save_usage(directory.clone()));
+    let mut chores = JoinSet::new();
+    chores.spawn(save_usage(directory.clone()));
+    let tidied = runtime.clone();
+    chores.spawn(async move { tidied.keep_tidy().await });
     announce(address, &runtime).await;
 
     admin::serve(commands, &directory, signals.next()).await;
@@ -76,7 +79,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     }
     stop.cancel();
     edges.join_all().await;
-    usage.abort();
+    chores.shutdown().await;
     store.close().await;
     directory.save_usage()?;
     Ok(())
