@@ -37,7 +37,7 @@ floors:
 # The advisories need a database from the network; the rest is answered from Cargo.lock.
 deny: deny-installed
 	cargo deny --log-level error check licenses bans sources
-	@if cargo deny --log-level off fetch db >/dev/null 2>&1; then \
+	@if timeout 120 cargo deny --log-level off fetch db >/dev/null 2>&1; then \
 		cargo deny --log-level error check advisories; \
 	else \
 		echo "deny: the advisory database cannot be fetched here; ADVISORIES WERE NOT CHECKED"; \

@@ -16,6 +16,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use crate::chat::turn::Recovery;
+use crate::provider;
 
 pub use error::Error;
 pub use load::Flags;
@@ -32,7 +33,7 @@ pub const DEFAULT_AGENT: &str = "default";
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     pub server: Server,
-    pub providers: BTreeMap<String, ProviderOptions>,
+    pub providers: BTreeMap<String, provider::Options>,
     /// Never empty once loaded: without any, there is [`DEFAULT_AGENT`].
     pub agents: BTreeMap<String, Agent>,
     /// Tools behind HTTP, by name. Kept as they were written.
@@ -145,35 +146,6 @@ impl Default for Agent {
             policy: toml::Table::new(),
         }
     }
-}
-
-/// Stands in for the options of the provider floor until they exist.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ProviderOptions {
-    pub kind: ProviderKind,
-    pub base_url: Option<String>,
-    pub api_key: Option<SecretString>,
-    pub api_key_env: Option<String>,
-    pub api_key_file: Option<PathBuf>,
-    #[serde(default, with = "humantime_serde")]
-    pub first_byte_timeout: Option<Duration>,
-    #[serde(default, with = "humantime_serde")]
-    pub idle_timeout: Option<Duration>,
-    #[serde(default)]
-    pub headers: BTreeMap<String, String>,
-    #[serde(default)]
-    pub query: BTreeMap<String, String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ProviderKind {
-    OpenaiChat,
-    OpenaiResponses,
-    Anthropic,
-    Ollama,
-    Demo,
 }
 
 /// Who answers for an agent that names no provider.

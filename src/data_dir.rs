@@ -44,6 +44,10 @@ impl DataDir {
         &self.path
     }
 
+    pub fn weir_db(&self) -> PathBuf {
+        self.path.join("weir.db")
+    }
+
     pub fn control_db(&self) -> PathBuf {
         self.path.join("control.db")
     }

@@ -10,5 +10,7 @@ pub mod config;
 pub mod data_dir;
 pub mod id;
 pub mod provider;
+pub mod runtime;
 pub mod scope;
 pub mod server;
+pub mod store;

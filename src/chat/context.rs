@@ -71,7 +71,9 @@ pub fn build(system: Option<String>, path: &[PathMessage]) -> Prompt {
     for message in path {
         match message.role {
             Role::User | Role::System => {
-                items.push(Item::User { parts: message.parts.iter().map(|stored| stored.part.clone()).collect() });
+                items.push(Item::User {
+                    parts: message.parts.iter().map(|stored| stored.part.clone()).collect(),
+                });
             }
             Role::Assistant => push_answer(&mut items, message),
         }
@@ -143,7 +145,8 @@ mod tests {
             call(CallId::from_bytes([2; 16])),
         ];
         let prompt = build(None, &[message(Role::Assistant, MessageStatus::Interrupted, cut)]);
-        let expected = vec![Item::Assistant { parts: vec![PromptPart { part: text("half an ans"), opaque: None }] }];
+        let expected =
+            vec![Item::Assistant { parts: vec![PromptPart { part: text("half an ans"), opaque: None }] }];
         assert_eq!(prompt.items, expected);
     }
 

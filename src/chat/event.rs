@@ -281,7 +281,7 @@ impl Event {
 }
 
 /// Streamed text of one part. `text` is never empty.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delta {
     pub turn_id: TurnId,
     pub message_id: MessageId,

@@ -135,7 +135,7 @@ pub struct Opaque {
 }
 
 /// A part as it is stored: with what only its provider understands.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredPart {
     pub part: Part,
     pub opaque: Option<Opaque>,

@@ -67,7 +67,8 @@ pub struct BadPrompt {
 impl Agent {
     pub fn new(options: AgentOptions, provider: Arc<dyn Provider>) -> Result<Self, BadPrompt> {
         let mut prompts = Environment::new();
-        let bad = |error: minijinja::Error| BadPrompt { agent: options.id.clone(), reason: error.to_string() };
+        let bad =
+            |error: minijinja::Error| BadPrompt { agent: options.id.clone(), reason: error.to_string() };
         prompts.add_template_owned("system", options.prompt.clone()).map_err(bad)?;
         Ok(Self { prefill: options.prefill, options, provider, prompts, known: Mutex::default() })
     }
@@ -102,8 +103,9 @@ impl Agent {
     pub fn system_prompt(&self, at: Timestamp) -> Option<String> {
         let date = at.to_string();
         let values = context! {
-            agent_name => self.options.name,
-            agent_description => self.options.description,
+            agent_name => self.options.name.as_str(),
+            agent_description => self.options.description.as_deref(),
+            tools => self.options.tools.clone(),
             date => date.split('T').next(),
         };
         let rendered = self.prompts.get_template("system").and_then(|template| template.render(values));

@@ -31,7 +31,12 @@ pub struct Batch {
 }
 
 impl Batch {
-    pub fn on(conversation: &Conversation, conversation_id: ConversationId, start: Seq, at: Timestamp) -> Self {
+    pub fn on(
+        conversation: &Conversation,
+        conversation_id: ConversationId,
+        start: Seq,
+        at: Timestamp,
+    ) -> Self {
         Self {
             conversation_id,
             at,
@@ -70,7 +75,8 @@ impl Batch {
         input: Input,
         opaque: &mut BTreeMap<(MessageId, u32), Opaque>,
     ) {
-        if let Input::Model { output: ModelOutput::PartCompleted { index, opaque: Some(value) }, fence } = &input
+        if let Input::Model { output: ModelOutput::PartCompleted { index, opaque: Some(value) }, fence } =
+            &input
             && let Some(turn) = self.draft.turns.get(&turn_id)
             && turn.fence == *fence
             && let Some(open) = &turn.open
@@ -94,14 +100,15 @@ impl Batch {
         self.entries.push((prev, entry));
     }
 
-    /// The job that commits it. `open` is the text that earlier commits left open.
+    /// The job that commits it. `open` is the text that earlier commits left open; it is needed where a message is
+    /// completed.
     pub fn job(
         &self,
-        open: &OpenTexts,
+        mut open: OpenTexts,
         opaque: &BTreeMap<(MessageId, u32), Opaque>,
         extra: Option<Record>,
     ) -> Job {
-        let mut open = self.completes_a_message().then(|| open.clone()).unwrap_or_default();
+        let completes = self.completes_a_message();
         let mut records = Vec::with_capacity(self.entries.len() + 1);
         for (prev, entry) in &self.entries {
             let (conversation_id, prev, at) = (self.conversation_id, *prev, self.at);
@@ -111,7 +118,9 @@ impl Batch {
                 let (parts, runs) = text.clone().into_content(opaque);
                 records.push(Record::Content { conversation_id, message_id: *message_id, parts, runs });
             }
-            open.evolve(prev, entry);
+            if completes {
+                open.evolve(prev, entry);
+            }
             records.push(match entry {
                 Entry::Event(event) => Record::Event { conversation_id, prev, at, event: event.clone() },
                 Entry::Delta(delta) => Record::Delta { conversation_id, prev, delta: delta.clone() },
@@ -121,7 +130,7 @@ impl Batch {
         Job { conversation_id: self.conversation_id, expected_last_seq: self.start, records }
     }
 
-    fn completes_a_message(&self) -> bool {
+    pub fn completes_a_message(&self) -> bool {
         self.entries.iter().any(|(_, entry)| matches!(entry, Entry::Event(Event::MessageCompleted { .. })))
     }
 

@@ -16,6 +16,7 @@ use super::effect::{self, Said};
 use super::live::Live;
 use super::open_text::OpenTexts;
 use super::registry::Vacancy;
+use super::running::Share;
 use super::{Error, Receipt, Shared};
 use crate::chat::conversation::{Command, Conversation};
 use crate::chat::event::{Entry, Problem, Seq};
@@ -35,10 +36,19 @@ const SLEEPS_AFTER: Duration = Duration::from_secs(30);
 const PROBE_FULL: Duration = Duration::from_secs(1);
 
 pub(super) enum Mail {
-    Command { order: Order, reply: oneshot::Sender<Result<Receipt, Error>> },
-    Model { turn_id: TurnId, fence: Fence, said: Said },
+    Command {
+        order: Order,
+        reply: oneshot::Sender<Result<Receipt, Error>>,
+    },
+    Model {
+        turn_id: TurnId,
+        fence: Fence,
+        said: Said,
+    },
     /// Answered once everything before it is done.
-    Settle { reply: oneshot::Sender<()> },
+    Settle {
+        reply: oneshot::Sender<()>,
+    },
 }
 
 /// A command with what its sender is told once it is durable.
@@ -88,6 +98,7 @@ pub(super) struct Actor {
     calls: JoinSet<()>,
     running: HashMap<TurnId, RunningCall>,
     deadlines: BTreeSet<(Timestamp, TurnId)>,
+    share: Share,
     /// A command that came while a batch of model output was collected.
     next: Option<Mail>,
 }
@@ -101,7 +112,7 @@ struct RunningCall {
 enum Then {
     GoOn,
     /// Its picture of the log may be wrong, or the store is sealed: the next one loads anew.
-    Stop,
+    Stop(Error),
 }
 
 /// Lives until the conversation is idle for a while, or its picture of the log may be wrong. The caller frees the
@@ -110,6 +121,7 @@ pub(super) async fn run(id: ConversationId, shared: Arc<Shared>, vacancy: Vacanc
     let Vacancy { origin, mailbox, address, live, generation } = vacancy;
     match load(id, origin, &shared, &live).await {
         Ok(Some((conversation, seq))) => {
+            let share = shared.running.share();
             let actor = Actor {
                 id,
                 shared,
@@ -123,6 +135,7 @@ pub(super) async fn run(id: ConversationId, shared: Arc<Shared>, vacancy: Vacanc
                 calls: JoinSet::new(),
                 running: HashMap::new(),
                 deadlines: BTreeSet::new(),
+                share,
                 next: None,
             };
             actor.live().await;
@@ -145,13 +158,10 @@ async fn load(
         return Ok(Some((*conversation, Seq::START)));
     }
     let Some(loaded) = shared.store.load(id).await? else { return Ok(None) };
-    let mut conversation = Conversation::new(loaded.info);
-    for (_, event) in loaded.events {
-        conversation.evolve(&Entry::Event(event));
-    }
-    conversation.head = loaded.head;
-    let open = OpenTexts::restore(shared.store.open_messages(id), &mut conversation);
-    live.load(loaded.last_seq, loaded.structural, open);
+    let entries: Vec<Entry> = loaded.events.into_iter().map(|(_, event)| Entry::Event(event)).collect();
+    let mut conversation = Conversation::load(loaded.info, loaded.head, &entries);
+    let open = OpenTexts::restore(&loaded.open, &mut conversation);
+    live.load(loaded.last_seq, loaded.position, open);
     Ok(Some((conversation, loaded.last_seq)))
 }
 
@@ -168,7 +178,9 @@ impl Mail {
         match self {
             // Whoever asked may be gone.
             Self::Command { reply, .. } => drop(reply.send(Err(error))),
-            Self::Settle { reply } => drop(reply.send(())),
+            Self::Settle { reply } => {
+                let _ = reply.send(());
+            }
             Self::Model { .. } => {}
         }
     }
@@ -177,9 +189,9 @@ impl Mail {
 impl Actor {
     async fn live(mut self) {
         if !self.conversation.is_idle()
-            && let Then::Stop = self.recover().await
+            && let Then::Stop(why) = self.recover().await
         {
-            return self.stop(Error::Unavailable).await;
+            return self.stop(why).await;
         }
         loop {
             let Some(mail) = self.next_mail().await else {
@@ -190,14 +202,15 @@ impl Actor {
             };
             let then = match mail {
                 Mail::Settle { reply } => {
-                    drop(reply.send(()));
+                    // Whoever waited may be gone.
+                    let _ = reply.send(());
                     Then::GoOn
                 }
                 Mail::Command { order, reply } => self.obey(order, reply).await,
                 Mail::Model { turn_id, fence, said } => self.hear(turn_id, fence, said).await,
             };
-            if let Then::Stop = then {
-                return self.stop(Error::Unavailable).await;
+            if let Then::Stop(why) = then {
+                return self.stop(why).await;
             }
         }
     }
@@ -261,7 +274,7 @@ impl Actor {
             Ok(()) => Then::GoOn,
             Err(error) => {
                 error!(%error, "unfinished turns could not be recovered");
-                Then::Stop
+                Then::Stop(error)
             }
         }
     }
@@ -270,10 +283,11 @@ impl Actor {
         let (answer, then) = match self.carry_out(order).await {
             Ok(receipt) => (Ok(receipt), Then::GoOn),
             Err(error) => {
-                let stop = error.leaves_the_log_unknown() || self.seq == Seq::START;
-                (Err(error), if stop { Then::Stop } else { Then::GoOn })
+                let lost = error.leaves_the_log_unknown() || self.seq == Seq::START;
+                (Err(error.clone()), if lost { Then::Stop(error) } else { Then::GoOn })
             }
         };
+        fail::fail_point!("runtime::before_answer");
         // Whoever asked may be gone; what was committed stays.
         drop(reply.send(answer));
         then
@@ -319,7 +333,7 @@ impl Actor {
             Ok(()) => Then::GoOn,
             Err(error) => {
                 error!(%error, "a model's answer could not be stored");
-                Then::Stop
+                Then::Stop(error)
             }
         }
     }
@@ -347,19 +361,23 @@ impl Actor {
     /// Commit, evolve, publish, act. A batch that was not stored comes back.
     async fn try_commit(&mut self, batch: Batch, key: Option<Record>) -> Result<(), (Error, Batch)> {
         if batch.is_empty() && key.is_none() {
+            batch.effects.into_iter().for_each(|effect| self.act(effect));
             return Ok(());
         }
-        let open = self.live.open_snapshot_for(&batch);
-        let job = batch.job(&open, &self.opaque, key);
+        fail::fail_point!("runtime::before_commit");
+        let open = batch.completes_a_message().then(|| self.live.open());
+        let job = batch.job(open.unwrap_or_default(), &self.opaque, key);
         if let Err(error) = self.shared.store.commit(Lane::People, job).await {
             return Err((Error::Store(error), batch));
         }
+        fail::fail_point!("runtime::after_commit");
         let frames = batch.frames(&self.live.framer);
         self.shared.count(&batch.entries);
         self.conversation = batch.draft;
         self.seq = batch.end;
         self.live.publish(frames, &batch.entries);
         self.forget_what_ended();
+        fail::fail_point!("runtime::after_publish");
         for effect in batch.effects {
             self.act(effect);
         }
@@ -368,6 +386,7 @@ impl Actor {
 
     fn forget_what_ended(&mut self) {
         let turns = &self.conversation.turns;
+        self.share.set(turns.len());
         self.deadlines.retain(|(_, turn_id)| turns.contains_key(turn_id));
         self.running.retain(|turn_id, call| {
             let alive = turns.contains_key(turn_id);
@@ -377,7 +396,8 @@ impl Actor {
             alive
         });
         if !self.opaque.is_empty() {
-            let open: BTreeSet<MessageId> = turns.values().filter_map(|turn| Some(turn.open.as_ref()?.id)).collect();
+            let open: BTreeSet<MessageId> =
+                turns.values().filter_map(|turn| Some(turn.open.as_ref()?.id)).collect();
             self.opaque.retain(|(message_id, _), _| open.contains(message_id));
         }
     }
@@ -397,15 +417,15 @@ impl Actor {
     }
 
     fn call_model(&mut self, turn_id: TurnId, fence: Fence) {
-        let (Some(turn), Some(mailbox)) = (self.conversation.turns.get(&turn_id), self.address.upgrade()) else {
+        let (Some(turn), Some(mailbox)) = (self.conversation.turns.get(&turn_id), self.address.upgrade())
+        else {
             return;
         };
         debug!(%turn_id, attempt = fence.attempt, step = fence.step, "asking the model");
         let call = effect::ModelCall {
             conversation_id: self.id,
             turn: turn.clone(),
-            fence,
-            mailbox: effect::Mouth::new(mailbox, turn_id, fence),
+            mouth: effect::Mouth::new(mailbox, turn_id, fence),
         };
         let span = info_span!("turn", %turn_id, attempt = fence.attempt, step = fence.step);
         let abort = self.calls.spawn(effect::call_model(self.shared.clone(), call).instrument(span));
@@ -439,8 +459,8 @@ impl Actor {
     /// Ends without another word to the log; the next actor loads what is really there.
     async fn stop(mut self, error: Error) {
         self.calls.abort_all();
-        if self.shared.store.is_sealed() {
-            self.live.seal(Error::Store(store::Error::Sealed).problem());
+        if let Error::Store(store::Error::Sealed) = error {
+            self.live.seal(error.problem());
         }
         if let Some(mail) = self.next.take() {
             mail.refuse(error.clone());

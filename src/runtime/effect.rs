@@ -32,7 +32,6 @@ const BREATH: Duration = Duration::from_secs(1);
 pub(super) struct ModelCall {
     pub conversation_id: ConversationId,
     pub turn: Turn,
-    pub fence: Fence,
     pub mouth: Mouth,
 }
 
@@ -87,9 +86,10 @@ async fn answer(shared: &Shared, call: &ModelCall) -> Result<(), CallFailure> {
     let agent = shared.agents.get(&request.agent).ok_or_else(|| refused(unknown_agent(&request.agent)))?;
     let model = agent.model(request.model.as_deref()).await.map_err(|failure| refused(failure.problem()))?;
     let context_tokens = agent.context_tokens(&model);
-    let budget = context_tokens.saturating_mul(BYTES_PER_TOKEN);
+    let budget = usize::try_from(context_tokens.saturating_mul(BYTES_PER_TOKEN)).unwrap_or(usize::MAX);
     let path = shared.store.prompt_path(call.conversation_id, call.turn.leaf, budget).await;
     let path = path.map_err(|error| refused(super::Error::Store(error).problem()))?;
+    let path = path.ok_or_else(|| refused(super::Error::Unavailable.problem()))?;
 
     let resumed = Resumed::of(&call.turn, &path);
     let asked = Asked { agent, model, context_tokens, call, resumed: &resumed };
@@ -157,7 +157,8 @@ impl Asked<'_> {
         while let Some(output) = stream.next().await {
             match output {
                 Ok(ModelOutput::Opened { model: named, .. }) => {
-                    metrics::histogram!("weir_upstream_first_byte_seconds").record(asked_at.elapsed().as_secs_f64());
+                    metrics::histogram!("weir_upstream_first_byte_seconds")
+                        .record(asked_at.elapsed().as_secs_f64());
                     model = named.or(model);
                 }
                 Ok(output) => {

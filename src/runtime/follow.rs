@@ -13,7 +13,7 @@ use super::frame::{Frame, FrameEffect};
 use super::live::{Found, Live};
 use crate::chat::event::{Cursor, Problem, Seq};
 use crate::id::{ConversationId, TurnId};
-use crate::store::{self, Logged, Store};
+use crate::store::{self, EntryKind, LogEntry, Replay, Store};
 
 /// At most about so much is handed out at once, and read from the store in one transaction.
 const BATCH_BYTES: usize = 256 * 1024;
@@ -21,6 +21,12 @@ const BATCH_BYTES: usize = 256 * 1024;
 /// A position that is in the store's log must be published soon after; a cursor that finds nothing for longer
 /// points into the middle of a character.
 const PUBLISHED_WITHIN: Duration = Duration::from_secs(5);
+
+/// Beyond every position.
+const END_OF_TIME: Seq = Seq(i64::MAX as u64);
+
+const PAST_END: &str = "the cursor is past the end of the log";
+const INSIDE_CHARACTER: &str = "the cursor is inside a character";
 
 pub struct Follow {
     conversation_id: ConversationId,
@@ -111,19 +117,27 @@ impl Follow {
 
     async fn read_store(&mut self) -> Result<Option<Next>, store::Error> {
         let memory_end = self.live.end();
-        let page = self.store.replay(self.conversation_id, self.cursor, BATCH_BYTES).await?;
-        let end = page.end.max(memory_end.unwrap_or(Seq::START));
+        let replay = self.store.replay(self.conversation_id, self.cursor, END_OF_TIME, BATCH_BYTES).await?;
+        let page = match replay {
+            Replay::Page(page) => page,
+            Replay::PastEnd => return Ok(Some(self.resync(PAST_END, memory_end.unwrap_or_default()))),
+            Replay::InsideCharacter => {
+                return Ok(Some(self.resync(INSIDE_CHARACTER, memory_end.unwrap_or_default())));
+            }
+        };
+        let end = page.end.max(memory_end.unwrap_or_default());
         if self.cursor > end {
-            return Ok(Some(self.resync("the cursor is past the end of the log", end)));
+            return Ok(Some(self.resync(PAST_END, end)));
         }
-        let frames: Vec<Frame> = page.entries.iter().map(|logged| self.frame(logged)).collect();
+        // What is open is in memory: the next look finds it there.
+        let frames: Vec<Frame> = page.entries.iter().map_while(|entry| self.frame(entry)).collect();
         if !frames.is_empty() {
             return Ok(self.hand_out(frames));
         }
         if self.cursor < end {
             // Committed but not yet shown, or no place where a piece of text begins.
             let published = tokio::time::timeout(PUBLISHED_WITHIN, self.changed.changed()).await;
-            return Ok(published.is_err().then(|| self.resync("the cursor is inside a character", end)));
+            return Ok(published.is_err().then(|| self.resync(INSIDE_CHARACTER, end)));
         }
         // The end of a log that nobody writes to at the moment.
         if !self.caught_up {
@@ -133,13 +147,16 @@ impl Follow {
         Ok(None)
     }
 
-    fn frame(&self, logged: &Logged) -> Frame {
+    fn frame(&self, entry: &LogEntry) -> Option<Frame> {
         let framer = &self.live.framer;
-        match logged {
-            Logged::Event { prev, at, kind, turn_id, body } => {
-                framer.stored_event(*prev, *at, kind, *turn_id, body)
+        match &entry.kind {
+            EntryKind::Event { at, turn_id, body } => {
+                Some(framer.stored_event(entry.prev, *at, *turn_id, body))
             }
-            Logged::Text { prev, delta } => framer.delta(*prev, delta),
+            EntryKind::Delta { message_id, turn_id, index, text } => {
+                Some(framer.text(entry.prev, *turn_id, *message_id, *index, text))
+            }
+            EntryKind::Open => None,
         }
     }
 

@@ -58,7 +58,8 @@ struct DeltaBody<'a> {
     prev: Seq,
     seq: Seq,
     conversation_id: &'a str,
-    turn_id: TurnId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    turn_id: Option<TurnId>,
     message_id: MessageId,
     index: u32,
     text: &'a str,
@@ -75,18 +76,16 @@ impl Framer {
 
     pub fn event(&self, prev: Seq, at: Timestamp, event: &Event) -> Frame {
         let body = serde_json::to_string(event).expect("an event is made of JSON types");
-        self.stored_event(prev, at, event.kind(), event.turn_id(), &body)
+        self.framed(prev, at, event.kind(), event.turn_id(), &body)
     }
 
-    /// A frame of an event whose JSON stands already, as it is stored: an object that begins with `type`.
-    pub fn stored_event(
-        &self,
-        prev: Seq,
-        at: Timestamp,
-        kind: &str,
-        turn_id: Option<TurnId>,
-        body: &str,
-    ) -> Frame {
+    /// A frame of an event whose JSON stands already, as it is stored: an object that begins with its `type`.
+    pub fn stored_event(&self, prev: Seq, at: Timestamp, turn_id: Option<TurnId>, body: &str) -> Frame {
+        let kind = body.strip_prefix("{\"type\":\"").and_then(|rest| rest.split('"').next());
+        self.framed(prev, at, kind.unwrap_or("notice"), turn_id, body)
+    }
+
+    fn framed(&self, prev: Seq, at: Timestamp, kind: &str, turn_id: Option<TurnId>, body: &str) -> Frame {
         let seq = prev.plus(1);
         let fields = body.trim_start_matches('{');
         let head = format!("id: {}\nevent: {kind}\ndata: ", self.cursor(seq));
@@ -98,27 +97,26 @@ impl Framer {
     }
 
     pub fn delta(&self, prev: Seq, delta: &Delta) -> Frame {
-        self.text(prev, delta.turn_id, delta.message_id, delta.index, &delta.text)
+        self.text(prev, Some(delta.turn_id), delta.message_id, delta.index, &delta.text)
     }
 
-    pub fn text(&self, prev: Seq, turn_id: TurnId, message_id: MessageId, index: u32, text: &str) -> Frame {
+    pub fn text(
+        &self,
+        prev: Seq,
+        turn_id: Option<TurnId>,
+        message_id: MessageId,
+        index: u32,
+        text: &str,
+    ) -> Frame {
         let seq = prev.plus(text.len() as u64);
         let mut sse = format!("id: {}\nevent: part.delta\ndata: ", self.cursor(seq)).into_bytes();
         let json_at = sse.len();
         let conversation_id = self.conversation_id.as_str();
-        let body = DeltaBody {
-            r#type: "part.delta",
-            prev,
-            seq,
-            conversation_id,
-            turn_id,
-            message_id,
-            index,
-            text,
-        };
+        let body =
+            DeltaBody { r#type: "part.delta", prev, seq, conversation_id, turn_id, message_id, index, text };
         serde_json::to_writer(&mut sse, &body).expect("a delta is made of JSON types");
         sse.extend_from_slice(b"\n\n");
-        Frame { prev, seq, turn_id: Some(turn_id), effect: FrameEffect::None, json_at, sse: sse.into() }
+        Frame { prev, seq, turn_id, effect: FrameEffect::None, json_at, sse: sse.into() }
     }
 }
 
@@ -156,7 +154,7 @@ mod tests {
     fn a_delta_is_as_wide_as_its_bytes_and_stays_on_one_line() {
         let framer = Framer::new(Epoch(1), ConversationId::from_bytes([7; 16]));
         let (turn_id, message_id) = (TurnId::from_bytes([1; 16]), MessageId::from_bytes([2; 16]));
-        let frame = framer.text(Seq(10), turn_id, message_id, 0, "ü\n\r\u{2028}");
+        let frame = framer.text(Seq(10), Some(turn_id), message_id, 0, "ü\n\r\u{2028}");
         assert_eq!(frame.seq, Seq(10 + 2 + 1 + 1 + 3));
         let sse = String::from_utf8(frame.sse().to_vec()).unwrap();
         assert_eq!(sse.lines().filter(|line| line.starts_with("data: ")).count(), 1, "{sse}");

@@ -165,7 +165,7 @@ impl Live {
         for open in state.open.iter() {
             if let Some(piece) = open.piece_at(cursor) {
                 let frame =
-                    self.framer.text(cursor, open.turn_id, open.message_id, piece.index, piece.text);
+                    self.framer.text(cursor, Some(open.turn_id), open.message_id, piece.index, piece.text);
                 return Found::Frames(vec![frame]);
             }
         }
@@ -175,6 +175,11 @@ impl Live {
     /// Where the log ends, as far as memory knows.
     pub fn end(&self) -> Option<Seq> {
         self.state.lock().end
+    }
+
+    /// The open text that a commit may complete.
+    pub fn open(&self) -> OpenTexts {
+        self.state.lock().open.clone()
     }
 
     pub fn open_snapshot(&self) -> Option<OpenSnapshot> {

@@ -13,6 +13,7 @@ pub mod frame;
 pub mod live;
 mod open_text;
 mod registry;
+mod running;
 pub mod snapshot;
 
 pub use conversation::{Idempotency, Order, ReceiptOf};
@@ -33,11 +34,12 @@ use crate::chat::conversation::{Command, Conversation, ConversationInfo, Send};
 use crate::chat::event::{Cursor, Entry, Epoch, Seq};
 use crate::clock::Clock;
 use crate::id::{ConversationId, MessageId, TurnId};
-use crate::store::{self, Store};
+use crate::store::Store;
 use agent::Agents;
 use conversation::{Mail, Origin};
 use live::{Live, RingBudget};
 use registry::{Registry, Vacancy};
+use running::RunningTurns;
 
 /// What all rings together may hold before they are kept short.
 const RING_BUDGET: usize = 256 * 1024 * 1024;
@@ -54,6 +56,7 @@ struct Shared {
     agents: Agents,
     clock: Clock,
     registry: Registry,
+    running: Arc<RunningTurns>,
     draining: AtomicBool,
 }
 
@@ -80,7 +83,14 @@ pub enum From {
 impl Runtime {
     pub fn new(store: Store, agents: Agents, clock: Clock) -> Self {
         let registry = Registry::new(store.epoch(), RingBudget::new(RING_BUDGET));
-        Self(Arc::new(Shared { store, agents, clock, registry, draining: AtomicBool::new(false) }))
+        Self(Arc::new(Shared {
+            store,
+            agents,
+            clock,
+            registry,
+            running: Arc::default(),
+            draining: AtomicBool::new(false),
+        }))
     }
 
     pub fn store(&self) -> &Store {
@@ -194,7 +204,7 @@ impl Runtime {
 
     /// Follows the log of a conversation that the caller may read.
     pub async fn follow(&self, id: ConversationId, from: From) -> Result<Follow, Error> {
-        let live = self.0.registry.live(id);
+        let live = self.live(id);
         let cursor = match from {
             From::Beginning => Seq::START,
             From::Cursor(cursor) => cursor.seq,
@@ -203,10 +213,14 @@ impl Runtime {
         Ok(Follow::new(id, live, self.0.store.clone(), cursor))
     }
 
+    fn live(&self, id: ConversationId) -> Arc<Live> {
+        self.0.registry.live(id)
+    }
+
     async fn end(&self, id: ConversationId, live: &Live) -> Result<Seq, Error> {
         match live.end() {
             Some(end) => Ok(end),
-            None => Ok(self.0.store.last_seq(id).await?),
+            None => Ok(self.0.store.position(id).await?),
         }
     }
 
@@ -219,13 +233,8 @@ impl Runtime {
     /// the next start.
     pub async fn drain(&self, grace: Duration) {
         self.0.draining.store(true, Ordering::Release);
-        let _ = tokio::time::timeout(grace, self.idle()).await;
-    }
-
-    async fn idle(&self) {
-        while self.0.running_turns().await > 0 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        // Whether they made it in time or not, the server ends.
+        let _ = tokio::time::timeout(grace, self.0.running.none()).await;
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::chat::conversation::Conversation;
 use crate::chat::event::{Delta, Entry, Event, Seq};
 use crate::chat::message::{Opaque, Part, Role, StoredPart};
 use crate::id::{MessageId, TurnId};
-use crate::store::Run;
+use crate::store::{OpenTail, Run};
 
 /// At most so much text goes into one frame when it is replayed.
 const PIECE: usize = 64 * 1024;
@@ -25,6 +26,12 @@ struct OpenPart {
     text: String,
 }
 
+impl OpenPart {
+    fn new(head: Part) -> Self {
+        Self { head, text: String::new() }
+    }
+}
+
 /// A piece of streamed text at its place in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Piece<'a> {
@@ -42,7 +49,7 @@ impl OpenText {
         match entry {
             Entry::Delta(delta) => self.push(prev, delta),
             Entry::Event(Event::PartStarted { part, .. }) => {
-                self.parts.push(OpenPart { head: part.clone(), text: part.streamed().to_owned() });
+                self.parts.push(OpenPart::new(part.clone()));
             }
             Entry::Event(Event::PartCompleted { index, part: Some(part), .. }) => {
                 if let Some(open) = self.parts.get_mut(*index as usize) {
@@ -104,6 +111,33 @@ impl OpenText {
 pub struct OpenTexts(Vec<OpenText>);
 
 impl OpenTexts {
+    /// After a restart: joins what the events say of the open messages with their text from the journal, and tells
+    /// the turns how long that is.
+    pub fn restore(tails: &[OpenTail], conversation: &mut Conversation) -> Self {
+        let mut open = Vec::new();
+        for turn in conversation.turns.values_mut() {
+            let Some(message) = &mut turn.open else { continue };
+            let mut text = OpenText::new(message.id, turn.id);
+            text.parts = message.parts.iter().map(|part| OpenPart::new(part.head.clone())).collect();
+            if let Some(tail) = tails.iter().find(|tail| tail.message_id == message.id) {
+                text.runs.clone_from(&tail.runs);
+                for (index, streamed) in &tail.parts {
+                    if let Some(part) = text.parts.get_mut(*index as usize) {
+                        part.text.clone_from(streamed);
+                    }
+                }
+            }
+            for (part, restored) in message.parts.iter_mut().zip(&text.parts) {
+                part.bytes = restored.text.len() as u64;
+                if let Part::ToolCall { args_text, .. } = &mut part.head {
+                    args_text.clone_from(&restored.text);
+                }
+            }
+            open.push(text);
+        }
+        Self(open)
+    }
+
     pub fn evolve(&mut self, prev: Seq, entry: &Entry) {
         match entry {
             Entry::Event(Event::MessageCreated { turn_id: Some(turn_id), message })
@@ -114,9 +148,7 @@ impl OpenTexts {
             Entry::Event(Event::MessageCompleted { message_id, .. }) => {
                 self.0.retain(|open| open.message_id != *message_id);
             }
-            Entry::Event(
-                Event::PartStarted { message_id, .. } | Event::PartCompleted { message_id, .. },
-            )
+            Entry::Event(Event::PartStarted { message_id, .. } | Event::PartCompleted { message_id, .. })
             | Entry::Delta(Delta { message_id, .. }) => {
                 if let Some(open) = self.0.iter_mut().find(|open| open.message_id == *message_id) {
                     open.evolve(prev, entry);

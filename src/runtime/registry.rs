@@ -100,11 +100,6 @@ impl Registry {
         live
     }
 
-    /// Everyone who is awake.
-    pub fn awake(&self) -> Vec<mpsc::Sender<Mail>> {
-        self.places.lock().actors.values().map(|place| place.mailbox.clone()).collect()
-    }
-
     pub fn count(&self) -> usize {
         self.places.lock().actors.len()
     }

@@ -12,7 +12,10 @@ use crate::id::{MessageId, TurnId};
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
     /// The first command of a conversation, and only the first.
-    Create { info: Box<ConversationInfo>, send: Option<Box<Send>> },
+    Create {
+        info: Box<ConversationInfo>,
+        send: Option<Box<Send>>,
+    },
     Send(Box<Send>),
     /// Cancels a running turn or withdraws a queued one; a turn that has ended stays as it ended.
     Cancel {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Command, Conversation, MAX_QUEUED_TURNS, MAX_RUNNING_TURNS, OnBusy, Parent, Queued, Refusal, Send,
+    Command, Conversation, ConversationInfo, MAX_QUEUED_TURNS, MAX_RUNNING_TURNS, OnBusy, Parent, Queued,
+    Refusal, Send,
 };
 use crate::chat::event::{Entry, Event};
 use crate::chat::message::{Message, MessageStatus, Part, Role};

@@ -31,6 +31,22 @@ impl Conversation {
         Self { info: Arc::new(info), head: None, turns: BTreeMap::new(), queue: Vec::new(), deleted: false }
     }
 
+    /// As it is loaded from the store: `entries` are those of the turns that have not ended, and every
+    /// `queue.changed` since the first of them, in the order of the log.
+    pub fn load<'a>(
+        info: ConversationInfo,
+        head: Option<MessageId>,
+        entries: impl IntoIterator<Item = &'a Entry>,
+    ) -> Self {
+        let mut conversation = Self::new(info);
+        for entry in entries {
+            conversation.evolve(entry);
+        }
+        // Their messages say where the head went, but not where it has gone since.
+        conversation.head = head;
+        conversation
+    }
+
     pub fn is_idle(&self) -> bool {
         self.turns.is_empty() && self.queue.is_empty()
     }

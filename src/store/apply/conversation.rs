@@ -1,0 +1,158 @@
+//! Conversations: their settings, their head and their end.
+
+use rusqlite::{OptionalExtension, Transaction, named_params};
+
+use super::Place;
+use super::feed::{self, Audience, Listed};
+use super::purge;
+use crate::chat::conversation::{ConversationChanges, ConversationInfo, Visibility};
+use crate::id::MessageId;
+use crate::store::error::{Conflict, Error};
+use crate::store::row::{Row, json, word};
+use crate::store::tree;
+
+const CREATE: &str = "
+    INSERT INTO conversations
+        (id, workspace_id, created_by, agent, name, title, visibility, metadata, archived, created_at, active_at)
+    VALUES
+        (:id, :workspace_id, :created_by, :agent, :name, :title, :visibility, :metadata, :archived, :created_at, :at)";
+
+pub(super) fn create(tx: &Transaction<'_>, place: Place, info: &ConversationInfo) -> Result<(), Error> {
+    if let Some(name) = &info.name {
+        check_name(tx, info, &info.agent, name)?;
+    }
+    tx.prepare_cached(CREATE)?.execute(named_params! {
+        ":id": info.id.as_bytes(),
+        ":workspace_id": info.workspace_id.as_bytes(),
+        ":created_by": info.created_by.as_bytes(),
+        ":agent": info.agent,
+        ":name": info.name,
+        ":title": info.title,
+        ":visibility": word(&info.visibility),
+        ":metadata": info.metadata.as_ref().map(json),
+        ":archived": info.archived,
+        ":created_at": info.created_at.millis(),
+        ":at": place.at.millis(),
+    })?;
+    feed::listed(tx, place, Listed::Created)
+}
+
+const NAMED: &str = "
+    SELECT 1 FROM conversations
+    WHERE workspace_id = :workspace_id AND agent = :agent AND name = :name AND deleted_at IS NULL AND id <> :id";
+
+fn check_name(tx: &Transaction<'_>, info: &ConversationInfo, agent: &str, name: &str) -> Result<(), Error> {
+    let taken = tx
+        .prepare_cached(NAMED)?
+        .query_row(
+            named_params! {":workspace_id": info.workspace_id.as_bytes(), ":agent": agent, ":name": name,
+            ":id": info.id.as_bytes()},
+            |_| Ok(()),
+        )
+        .optional()?;
+    match taken {
+        Some(()) => Err(Conflict::NameTaken { name: name.to_owned() }.into()),
+        None => Ok(()),
+    }
+}
+
+const INFO: &str = "
+    SELECT id, workspace_id, created_by, agent, name, title, visibility, metadata, archived, created_at
+    FROM conversations WHERE id = :id";
+
+const UPDATE: &str = "
+    UPDATE conversations
+    SET title = :title, agent = :agent, visibility = :visibility, metadata = :metadata, archived = :archived
+    WHERE id = :id";
+
+pub(super) fn update(tx: &Transaction<'_>, place: Place, changes: &ConversationChanges) -> Result<(), Error> {
+    let before = info(tx, place)?;
+    if let (Some(agent), Some(name)) = (&changes.agent, &before.name) {
+        check_name(tx, &before, agent, name)?;
+    }
+    let visibility = changes.visibility.unwrap_or(before.visibility);
+    let archived = changes.archived.unwrap_or(before.archived);
+    let title = changes.title.as_ref().or(before.title.as_ref());
+    tx.prepare_cached(UPDATE)?.execute(named_params! {
+        ":id": place.conversation_id.as_bytes(),
+        ":title": title,
+        ":agent": changes.agent.as_ref().unwrap_or(&before.agent),
+        ":visibility": word(&visibility),
+        ":metadata": changes.metadata.as_ref().or(before.metadata.as_ref()).map(json),
+        ":archived": archived,
+    })?;
+    if title != before.title.as_ref() {
+        feed::listed(tx, place, Listed::Renamed)?;
+    }
+    if archived != before.archived {
+        feed::listed(tx, place, if archived { Listed::Archived } else { Listed::Unarchived })?;
+    }
+    match (before.visibility, visibility) {
+        (Visibility::Private, Visibility::Workspace) => feed::listed(tx, place, Listed::Shared),
+        (Visibility::Workspace, Visibility::Private) => feed::unlisted(tx, place, Audience::Others),
+        (Visibility::Private, Visibility::Private) | (Visibility::Workspace, Visibility::Workspace) => Ok(()),
+    }
+}
+
+fn info(tx: &Transaction<'_>, place: Place) -> Result<ConversationInfo, Error> {
+    let mut statement = tx.prepare_cached(INFO)?;
+    let mut rows = statement.query(named_params! {":id": place.conversation_id.as_bytes()})?;
+    let row = rows.next()?.ok_or(Conflict::UnknownConversation(place.conversation_id))?;
+    info_from_row(&Row { row, table: "conversations", key: "id" })
+}
+
+pub(in crate::store) fn info_from_row(row: &Row<'_>) -> Result<ConversationInfo, Error> {
+    Ok(ConversationInfo {
+        id: row.id("id")?,
+        workspace_id: row.id("workspace_id")?,
+        created_by: row.id("created_by")?,
+        agent: row.get("agent")?,
+        name: row.get("name")?,
+        title: row.get("title")?,
+        visibility: row.word("visibility")?,
+        metadata: row.opt_json("metadata")?,
+        archived: row.get("archived")?,
+        created_at: row.at("created_at")?,
+    })
+}
+
+const MOVE_HEAD: &str = "UPDATE conversations SET head = :head WHERE id = :id";
+
+pub(super) fn move_head(tx: &Transaction<'_>, place: Place, head: Option<MessageId>) -> Result<(), Error> {
+    if let Some(id) = head {
+        let node = tree::node(tx, id)?.ok_or(Conflict::UnknownMessage(id))?;
+        if !tree::visible(tx, place.conversation_id, &node)? {
+            return Err(Conflict::UnknownMessage(id).into());
+        }
+    }
+    tx.prepare_cached(MOVE_HEAD)?.execute(named_params! {
+    ":id": place.conversation_id.as_bytes(), ":head": head.as_ref().map(|id| id.as_bytes())})?;
+    Ok(())
+}
+
+const DELETE: &str = "UPDATE conversations SET deleted_at = :at WHERE id = :id";
+const CLOSE_MESSAGES: &str = "
+    UPDATE messages SET status = 'cancelled', completed_at = :at
+    WHERE conversation_id = :id AND status = 'streaming'";
+const END_TURNS: &str = "
+    UPDATE turns SET state = 'cancelled', ended_at = :at, last_seq = :seq
+    WHERE conversation_id = :id AND state IN ('queued', 'running', 'waiting')";
+
+/// The name is free again; the content goes in slices (see `purge`). What ran ends here.
+pub(super) fn delete(tx: &Transaction<'_>, place: Place) -> Result<(), Error> {
+    let before = info(tx, place)?;
+    let (id, at) = (place.conversation_id, place.at.millis());
+    tx.prepare_cached(DELETE)?.execute(named_params! {":id": id.as_bytes(), ":at": at})?;
+    tx.prepare_cached(CLOSE_MESSAGES)?.execute(named_params! {":id": id.as_bytes(), ":at": at})?;
+    tx.prepare_cached(END_TURNS)?
+        .execute(named_params! {":id": id.as_bytes(), ":at": at, ":seq": place.seq.0.cast_signed()})?;
+    purge::take_up_origin(tx, id)?;
+    feed::unlisted(
+        tx,
+        place,
+        match before.visibility {
+            Visibility::Private => Audience::Creator,
+            Visibility::Workspace => Audience::Workspace,
+        },
+    )
+}

@@ -1,0 +1,136 @@
+//! Messages with their parts and calls, as rows make them.
+
+use rusqlite::{Connection, named_params};
+
+use crate::chat::event::Seq;
+use crate::chat::message::{Call, Message, MessageStatus, Part, StoredPart};
+use crate::id::{MessageId, TurnId};
+use crate::store::error::Error;
+use crate::store::row::Row;
+use crate::store::tree::Node;
+
+macro_rules! columns {
+    () => {
+        "id, conversation_id, parent_id, depth, jump_id, role, status, turn_id, step, attempt, model, finish_reason,
+         usage, metadata, created_at, seq"
+    };
+}
+
+const BY_ID: &str = concat!("SELECT ", columns!(), " FROM messages WHERE id = :id");
+const OF_TURN: &str =
+    concat!("SELECT ", columns!(), " FROM messages WHERE turn_id = :turn_id ORDER BY depth, created_at, id");
+
+/// A message's row, its parts left out.
+pub(super) struct Found {
+    pub node: Node,
+    pub seq: Seq,
+    pub message: Message,
+}
+
+pub(super) fn by_id(tx: &Connection, id: MessageId) -> Result<Option<Found>, Error> {
+    let mut statement = tx.prepare_cached(BY_ID)?;
+    let mut rows = statement.query(named_params! {":id": id.as_bytes()})?;
+    rows.next()?.map(from_row).transpose()
+}
+
+/// The parent, which is there.
+pub(super) fn linked(tx: &Connection, parent: MessageId, child: MessageId) -> Result<Found, Error> {
+    by_id(tx, parent)?.ok_or_else(|| Error::Corrupt {
+        table: "messages",
+        column: "parent_id",
+        key: child.to_string(),
+    })
+}
+
+fn from_row(row: &rusqlite::Row<'_>) -> Result<Found, Error> {
+    let row = Row { row, table: "messages", key: "id" };
+    let (id, parent_id) = (row.id("id")?, row.opt_id("parent_id")?);
+    let node = Node {
+        id,
+        conversation_id: row.id("conversation_id")?,
+        parent_id,
+        depth: row.number("depth")?,
+        jump_id: row.id("jump_id")?,
+    };
+    let message = Message {
+        id,
+        parent_id,
+        role: row.word("role")?,
+        status: row.word("status")?,
+        parts: Vec::new(),
+        turn_id: row.opt_id("turn_id")?,
+        step: row.opt_number("step")?,
+        attempt: row.opt_number("attempt")?,
+        model: row.get("model")?,
+        finish_reason: row.opt_word("finish_reason")?,
+        usage: row.opt_json("usage")?,
+        metadata: row.opt_json("metadata")?,
+        created_at: row.at("created_at")?,
+    };
+    Ok(Found { node, seq: row.seq("seq")?, message })
+}
+
+impl Found {
+    /// The whole message. Of a streaming one the parts are there without their text.
+    pub fn with_parts(self, tx: &Connection) -> Result<Message, Error> {
+        let parts = parts(tx, self.message.id)?.into_iter().map(|stored| stored.part).collect();
+        Ok(Message { parts, ..self.message })
+    }
+
+    pub fn is_streaming(&self) -> bool {
+        self.message.status == MessageStatus::Streaming
+    }
+}
+
+const PARTS: &str = "SELECT message_id, data, text, opaque FROM parts WHERE message_id = :id ORDER BY idx";
+
+pub(super) fn parts(tx: &Connection, id: MessageId) -> Result<Vec<StoredPart>, Error> {
+    let mut statement = tx.prepare_cached(PARTS)?;
+    let mut rows = statement.query(named_params! {":id": id.as_bytes()})?;
+    let mut parts = Vec::new();
+    while let Some(row) = rows.next()? {
+        let row = Row { row, table: "parts", key: "message_id" };
+        let head: Part = row.json("data")?;
+        parts
+            .push(StoredPart { part: head.with_streamed(row.get("text")?), opaque: row.opt_json("opaque")? });
+    }
+    Ok(parts)
+}
+
+const CALLS: &str = "
+    SELECT id, message_id, turn_id, tool, args_text, state, output, error
+    FROM calls WHERE message_id = :id ORDER BY id";
+
+pub(super) fn calls(tx: &Connection, id: MessageId) -> Result<Vec<Call>, Error> {
+    let mut statement = tx.prepare_cached(CALLS)?;
+    let mut rows = statement.query(named_params! {":id": id.as_bytes()})?;
+    let mut calls = Vec::new();
+    while let Some(row) = rows.next()? {
+        let row = Row { row, table: "calls", key: "id" };
+        let args_text: String = row.get("args_text")?;
+        calls.push(Call {
+            id: row.id("id")?,
+            turn_id: row.id("turn_id")?,
+            message_id: row.id("message_id")?,
+            tool: row.get("tool")?,
+            args: serde_json::from_str(&args_text).ok(),
+            args_text,
+            state: row.word("state")?,
+            output: row.get("output")?,
+            error: row.get("error")?,
+        });
+    }
+    Ok(calls)
+}
+
+pub(super) fn of_turn(tx: &Connection, id: TurnId) -> Result<Vec<(Message, Vec<Call>)>, Error> {
+    let mut statement = tx.prepare_cached(OF_TURN)?;
+    let mut rows = statement.query(named_params! {":turn_id": id.as_bytes()})?;
+    let mut messages = Vec::new();
+    while let Some(row) = rows.next()? {
+        let found = from_row(row)?;
+        let calls = calls(tx, found.message.id)?;
+        messages.push((found.with_parts(tx)?, calls));
+    }
+    Ok(messages)
+}

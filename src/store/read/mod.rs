@@ -1,0 +1,23 @@
+//! What is read, one file per noun. Each public read is one transaction on one reader thread.
+
+mod conversation;
+mod feed;
+mod key;
+mod list;
+mod load;
+mod message;
+mod path;
+mod prompt;
+mod replay;
+mod turn;
+
+pub use self::conversation::{ConversationRow, Named, Snapshot};
+pub use self::feed::{FeedItem, FeedPage};
+pub use self::key::Remembered;
+pub use self::list::{Filter, InvalidListCursor, ListCursor, ListPage, PageRequest};
+pub use self::load::Loaded;
+pub use self::path::{Path, PathMessage, Siblings};
+pub use self::replay::{EntryKind, LogEntry, Page, Replay};
+pub use self::turn::TurnRow;
+
+pub(super) use self::load::unfinished;
