@@ -33,6 +33,8 @@ impl Drop for Task {
 struct Shown {
     log: Log,
     cursor: Option<String>,
+    /// Where its events ended, as they were cut for this follower.
+    boundaries: Vec<u64>,
     /// The first thing that should not have been said.
     wrong: Option<String>,
 }
@@ -83,6 +85,11 @@ impl Follower {
         self.shown.borrow().cursor.clone()
     }
 
+    /// Where the events ended that it was shown.
+    pub fn boundaries(&self) -> Vec<u64> {
+        self.shown.borrow().boundaries.clone()
+    }
+
     /// Waits until what was shown is enough.
     pub async fn sees(&self, what: &str, enough: impl Fn(&Log) -> bool) {
         let mut shown = self.shown.clone();
@@ -92,6 +99,12 @@ impl Follower {
             Err(_) => Some("the follower is gone".to_owned()),
         };
         assert_eq!(wrong, None, "while waiting for {what}");
+    }
+
+    /// Waits until it was shown at least so many bytes of a text that an answer begins with.
+    pub async fn sees_text(&self, text: &str, bytes: usize) {
+        let start = &text[..text.floor_char_boundary(bytes)];
+        self.sees("the beginning of an answer", |log| log.has_text(start)).await;
     }
 
     pub async fn sees_the_end_of(&self, turn_id: &str) {
@@ -132,7 +145,10 @@ impl Shown {
     fn take_in(&mut self, heard: Heard) {
         match heard {
             Heard::Event { cursor, event } => match self.log.push(&event) {
-                Ok(()) => self.cursor = Some(cursor),
+                Ok(()) => {
+                    self.cursor = Some(cursor);
+                    self.boundaries.push(self.log.end);
+                }
                 Err(wrong) => self.complain(wrong),
             },
             Heard::CaughtUp { .. } => {}

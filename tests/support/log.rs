@@ -114,6 +114,11 @@ impl Log {
         self.events().filter(move |event| event["type"] == name)
     }
 
+    /// Whether some streamed text begins like this.
+    pub fn has_text(&self, start: &str) -> bool {
+        self.pieces.iter().any(|piece| matches!(piece, Piece::Text { text, .. } if text.starts_with(start)))
+    }
+
     /// The text of this message that was streamed so far, over all its parts.
     pub fn streamed_of(&self, message_id: &str) -> String {
         let texts = self.pieces.iter().filter_map(|piece| match piece {

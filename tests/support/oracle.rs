@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::client::Client;
-use super::log::{Log, Piece, ends_turn};
+use super::log::{Log, Piece, Source, ends_turn};
 use super::script::Script;
 use super::upstream::FROM_THE_TOP;
 
@@ -60,7 +60,7 @@ impl Tables {
         for piece in log.pieces() {
             match piece {
                 Piece::Event(event) => tables.event(event).map_err(|wrong| format!("{wrong}: {event}"))?,
-                Piece::Text { of, text, .. } => tables.text(&of.message_id, of.index, text)?,
+                Piece::Text { prev, of, text } => tables.text(prev + piece.width(), of, text)?,
             }
         }
         Ok(tables)
@@ -70,18 +70,20 @@ impl Tables {
         let string = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
         let kind = string("type");
         self.turn(&kind, event)?;
+        if let Some(message) = self.messages.get_mut(&string("message_id")) {
+            message.seq = seq_of(event);
+        }
         match kind.as_str() {
             "message.created" => {
                 let id = event["message"]["id"].as_str().ok_or("a message without an id")?.to_owned();
                 if event["message"]["parent_id"].as_str() == self.head.as_deref() {
                     self.head = Some(id.clone());
                 }
-                let seq = event["seq"].as_u64().unwrap_or_default();
                 let mut body = event["message"].clone();
                 if body["parts"].is_null() {
                     body["parts"] = Value::Array(Vec::new());
                 }
-                let message = Message { body, seq, open: BTreeSet::new() };
+                let message = Message { body, seq: seq_of(event), open: BTreeSet::new() };
                 if self.messages.insert(id, message).is_some() {
                     return Err("a message that was there already".to_owned());
                 }
@@ -118,7 +120,6 @@ impl Tables {
                 if !message.open.is_empty() {
                     return Err("it ends with an open part".to_owned());
                 }
-                message.seq = event["seq"].as_u64().unwrap_or_default();
                 for name in ["status", "finish_reason", "usage"] {
                     message.body[name] = event[name].clone();
                 }
@@ -158,8 +159,10 @@ impl Tables {
         Ok(())
     }
 
-    fn text(&mut self, message_id: &str, index: usize, text: &str) -> Result<(), String> {
-        let message = self.streaming(message_id)?;
+    fn text(&mut self, seq: u64, of: &Source, text: &str) -> Result<(), String> {
+        let Source { message_id, index, .. } = of;
+        let (message, index) = (self.streaming(message_id)?, *index);
+        message.seq = seq;
         if !message.open.contains(&index) {
             return Err(format!("text of part {index} of {message_id}, which is not open"));
         }
@@ -320,7 +323,7 @@ async fn whole_path(client: &Client, base: &str, leaf: &str) -> Vec<Value> {
 }
 
 impl Message {
-    fn is_what_is_stored(&self, stored: &Value) -> Result<(), String> {
+    pub fn is_what_is_stored(&self, stored: &Value) -> Result<(), String> {
         let fields =
             ["id", "parent_id", "role", "status", "turn_id", "step", "attempt", "model", "finish_reason", "usage"];
         let differs = fields.iter().find(|name| stored[**name] != self.body[**name]);
@@ -341,6 +344,10 @@ impl Message {
         }
         Ok(())
     }
+}
+
+fn seq_of(event: &Value) -> u64 {
+    event["seq"].as_u64().expect("it was checked when it was added")
 }
 
 fn index_of(event: &Value) -> Result<usize, String> {

@@ -21,7 +21,7 @@ pub struct Script {
     /// Bytes of one delta, about; 0 is 24.
     #[serde(skip_serializing_if = "is_default")]
     pub piece: usize,
-    /// What goes wrong, after so many bytes of text.
+    /// What goes wrong in the first step, after so many bytes of text.
     #[serde(skip_serializing_if = "is_default")]
     pub fault: Option<Fault>,
     #[serde(skip_serializing_if = "is_default")]

@@ -216,7 +216,9 @@ async fn complete(State(upstream): State<Upstream>, Json(body): Json<Value>) -> 
             return refuse(StatusCode::UNPROCESSABLE_ENTITY);
         }
     };
-    let fault = asked.script.fault.filter(|_| !asked.calls_tools && nth < asked.script.times.max(1));
+    // In the first step, whether it calls tools or answers.
+    let is_first_step = asked.calls_tools || asked.script.calls == 0;
+    let fault = asked.script.fault.filter(|_| is_first_step && nth < asked.script.times.max(1));
     match fault {
         Some(Fault::Status429) => return refuse(StatusCode::TOO_MANY_REQUESTS),
         Some(Fault::Status500) => return refuse(StatusCode::INTERNAL_SERVER_ERROR),
