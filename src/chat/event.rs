@@ -127,6 +127,9 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         turn_id: Option<TurnId>,
         message: Message,
+        /// The provider's own id of an answer that it keeps, and that can be followed again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        response_id: Option<String>,
     },
     #[serde(rename = "part.started")]
     PartStarted { turn_id: TurnId, message_id: MessageId, index: u32, part: Part },
@@ -291,6 +294,7 @@ pub struct Delta {
 
 /// One entry of the log, structural or streamed.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a few live at a time, and are moved once or twice")]
 pub enum Entry {
     Event(Event),
     Delta(Delta),

@@ -46,6 +46,16 @@ pub enum Written {
     Delta { message_id: MessageId, index: u32, text: String },
 }
 
+impl Written {
+    /// How many positions it takes.
+    pub fn width(&self) -> usize {
+        match self {
+            Self::Event(_) => 1,
+            Self::Delta { text, .. } => text.len(),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Default)]
 struct Streaming {
     turn_id: Option<TurnId>,
@@ -238,6 +248,11 @@ impl Talk {
 
     pub fn end_turn(&mut self, turn_id: TurnId) -> &mut Self {
         self.event(Event::TurnCompleted { turn_id, usage: Usage::default(), steered_into: None })
+    }
+
+    /// How many parts an answer has.
+    pub fn parts(&self, message_id: MessageId) -> u32 {
+        u32::try_from(self.streaming[&message_id].parts.len()).expect("few parts")
     }
 
     pub fn streaming(&self) -> Vec<MessageId> {

@@ -343,7 +343,7 @@ impl Draft {
             created_at: stamp.now,
         };
         let lane_goes_on = self.ended.iter().any(|(_, leaf)| Some(*leaf) == parent);
-        self.event(Event::MessageCreated { turn_id: Some(turn_id), message });
+        self.event(Event::MessageCreated { turn_id: Some(turn_id), message, response_id: None });
         // Sent elsewhere in the tree, it takes the view along. The queue follows its own branch quietly.
         if self.conversation.head != Some(queued.message_id) && !lane_goes_on {
             self.event(Event::HeadChanged { head: Some(queued.message_id) });

@@ -22,7 +22,9 @@ pub fn decide(turn: &Turn, input: Input, stamp: &Stamp) -> Decision {
         {
             Decision::default()
         }
-        Input::MessageOpened { model, placement, .. } => open_message(turn, model, placement, stamp),
+        Input::MessageOpened { model, placement, response_id, .. } => {
+            open_message(turn, model, placement, response_id, stamp)
+        }
         Input::Model { output, .. } => model_output(turn, output, stamp),
         Input::ModelFailed { failure: CallFailure::Broken { problem }, .. } => {
             cut(turn, ResumeReason::ProviderInterrupted, Some(problem))
@@ -49,7 +51,13 @@ pub fn decide(turn: &Turn, input: Input, stamp: &Stamp) -> Decision {
     }
 }
 
-fn open_message(turn: &Turn, model: Option<String>, placement: Placement, stamp: &Stamp) -> Decision {
+fn open_message(
+    turn: &Turn,
+    model: Option<String>,
+    placement: Placement,
+    response_id: Option<String>,
+    stamp: &Stamp,
+) -> Decision {
     let mut decision = Decision::default();
     if turn.open.is_some() {
         return decision;
@@ -75,6 +83,7 @@ fn open_message(turn: &Turn, model: Option<String>, placement: Placement, stamp:
             metadata: None,
             created_at: stamp.now,
         },
+        response_id,
     });
     decision
 }
@@ -126,7 +135,7 @@ fn finish_step(turn: &Turn, finish_reason: FinishReason, usage: Option<Usage>, s
         Some(open) => open.clone(),
         // An answer without a single part is still an answer.
         None => {
-            decision = open_message(turn, None, Placement::Child, stamp);
+            decision = open_message(turn, None, Placement::Child, None, stamp);
             OpenMessage { id: stamp.message_id, parts: Vec::new() }
         }
     };

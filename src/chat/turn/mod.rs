@@ -146,6 +146,8 @@ pub struct Turn {
     pub leaf: MessageId,
     /// The message that is streaming.
     pub open: Option<OpenMessage>,
+    /// The provider's own id of the step's answer, where a later connection can follow it again.
+    pub response_id: Option<String>,
     /// Attempts since a step was last completed, this one included.
     pub attempts_this_step: u32,
     /// Of all completed steps together.
@@ -228,6 +230,8 @@ pub enum Input {
         fence: Fence,
         model: Option<String>,
         placement: Placement,
+        /// The provider's own id of the answer, where it can be followed again.
+        response_id: Option<String>,
     },
     Model {
         fence: Fence,

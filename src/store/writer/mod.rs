@@ -7,6 +7,7 @@ pub(super) mod gate;
 pub(super) mod journal;
 pub(super) mod positions;
 pub(super) mod queue;
+mod replica;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -24,8 +25,6 @@ use crate::store::shared::Shared;
 
 /// Bulk work of one batch ends once it took this long.
 const BULK_SLICE: Duration = Duration::from_millis(1);
-/// How long a full disk is left alone.
-const PROBE: Duration = Duration::from_secs(1);
 
 pub(super) struct Writer {
     pub conn: Connection,
@@ -33,6 +32,7 @@ pub(super) struct Writer {
     pub journal: Journal,
     pub replica: Box<dyn Replicate>,
     pub shared: Arc<Shared>,
+    pub retry_full_after: Duration,
     pub health: Health,
 }
 
@@ -73,17 +73,17 @@ impl Writer {
         let started = Instant::now();
         let mut answers = Vec::with_capacity(people.len());
         let outcome = self.try_commit(people, &mut answers);
-        match &outcome {
+        let outcome = match outcome {
             Ok(batch) => {
-                self.settle(batch);
+                self.settle(&batch);
                 metrics::histogram!("weir_store_commit_seconds").record(started.elapsed().as_secs_f64());
                 metrics::histogram!("weir_store_commit_jobs").record(batch.jobs.len() as f64);
+                Ok(())
             }
-            Err(error) => self.roll_back(error),
-        }
+            Err(error) => Err(self.roll_back(&error)),
+        };
         for (answer, result) in answers {
-            let result = outcome.as_ref().map_err(Clone::clone).and(result);
-            let _ = answer.send(result);
+            let _ = answer.send(outcome.clone().and(result));
         }
         fail::fail_point!("store::after_answer");
     }
@@ -174,19 +174,22 @@ impl Writer {
         metrics::gauge!("weir_store_journal_bytes").set(self.journal.bytes() as f64);
     }
 
-    /// The transaction is gone; memory follows. What may yet come back on recovery seals the store.
-    fn roll_back(&mut self, error: &Error) {
+    /// The transaction is gone; memory follows. What may yet come back on recovery seals the store. A write that found
+    /// no room cannot: its commit frame was not written.
+    fn roll_back(&mut self, error: &Error) -> Error {
         self.gate.positions.roll_back_to(0);
         self.gate.deltas.clear();
         self.gate.delta_count = 0;
         self.journal.roll_back();
         if error.is_full() {
-            self.health = Health::FullUntil(Instant::now() + PROBE);
+            self.health = Health::FullUntil(Instant::now() + self.retry_full_after);
             tracing::warn!("the disk is full: nothing is stored until there is room");
+            Error::Full
         } else {
             self.health = Health::Sealed;
             self.shared.keeper.seal();
             tracing::error!(%error, "the store is sealed until the next start");
+            Error::Sealed
         }
     }
 }
