@@ -82,12 +82,14 @@ impl Endpoint {
         framing: Framing,
         continuity: Continuity,
         tool_names: ToolNames,
-        fold: fn(Redactor) -> Box<dyn Fold>,
+        fold: impl Fn(Redactor) -> Box<dyn Fold> + Send + Sync + 'static,
     ) -> ModelStream {
         let endpoint = Arc::new(self.clone());
         let ask = Arc::new(ask);
+        let fold = Arc::new(fold);
         persist(self.patience, continuity, move || {
-            let (endpoint, ask, tool_names) = (endpoint.clone(), ask.clone(), tool_names.clone());
+            let (endpoint, ask, fold) = (endpoint.clone(), ask.clone(), fold.clone());
+            let tool_names = tool_names.clone();
             stream::once(async move {
                 let asked_at = Instant::now();
                 let manner = Manner { caps: endpoint.caps, redactor: endpoint.redactor.clone(), tool_names };

@@ -153,7 +153,7 @@ impl Talk {
         if message.parent_id == self.head {
             self.head = Some(id);
         }
-        self.event(Event::MessageCreated { turn_id, message });
+        self.event(Event::MessageCreated { turn_id, message, response_id: None });
         id
     }
 
