@@ -28,7 +28,8 @@ pub fn set_up() {
     let Ok(file) = std::env::var(FILE) else { return };
     let file: &'static str = file.leak();
     for name in NAMES {
-        fail::cfg_callback(*name, move || pass(name, Path::new(file))).expect("a failpoint can be configured");
+        fail::cfg_callback(*name, move || pass(name, Path::new(file)))
+            .expect("a failpoint can be configured");
     }
 }
 

@@ -128,7 +128,10 @@ impl Story {
     async fn resumes_by_socket(&self, cuts: impl IntoIterator<Item = u64>) {
         let mut socket = self.client.socket().await;
         for (id, at) in cuts.into_iter().enumerate() {
-            socket.subscribe(id, &self.conversation, Some(&self.cursor(at))).await.expect("the socket is open");
+            socket
+                .subscribe(id, &self.conversation, Some(&self.cursor(at)))
+                .await
+                .expect("the socket is open");
             let mut log = Log::starting_at(at);
             within("the subscription to catch up", async {
                 loop {
@@ -137,7 +140,9 @@ impl Story {
                             assert_eq!(of, id);
                             log.push(&event).unwrap_or_else(|wrong| panic!("after {at}: {wrong}"));
                         }
-                        Ok((_, Heard::CaughtUp { cursor })) => break assert_eq!(cursor, self.cursor(self.log.end)),
+                        Ok((_, Heard::CaughtUp { cursor })) => {
+                            break assert_eq!(cursor, self.cursor(self.log.end));
+                        }
                         other => panic!("after {at}: {other:?}"),
                     }
                 }
@@ -152,7 +157,8 @@ impl Story {
     /// The events of one turn, from its stream.
     async fn turn_stream(&self, turn_id: &str, after: &str) -> Vec<Value> {
         let path = format!("/v1/turns/{turn_id}/events{after}");
-        let mut sse = self.client.follow(&path, &[]).await.unwrap_or_else(|reply| panic!("GET {path}: {reply:?}"));
+        let mut sse =
+            self.client.follow(&path, &[]).await.unwrap_or_else(|reply| panic!("GET {path}: {reply:?}"));
         let heard = read_to_the_end(&mut sse).await;
         let events = heard.into_iter().filter_map(|one| match one {
             Heard::Event { event, .. } => Some(event),
@@ -173,7 +179,10 @@ async fn every_cursor_resumes_exactly_once() {
     assert!(story.log.events().count() >= 200, "only {} events", story.log.events().count());
     let tables = Tables::of(&story.log).expect("the log is in order");
     tables.are_at_rest().expect("every turn has ended as it should");
-    tables.are_what_the_server_says(&story.client, &story.conversation).await.expect("the tables follow the log");
+    tables
+        .are_what_the_server_says(&story.client, &story.conversation)
+        .await
+        .expect("the tables follow the log");
 
     let cuts = story.cuts(3);
     println!("{} events, {} cuts", story.boundaries.len(), cuts.len());
@@ -212,9 +221,9 @@ async fn a_turns_stream_is_the_events_of_the_turn_and_ends(story: &Story) {
 fn of_turn(log: &Log, turn_id: &str) -> Vec<Value> {
     let own = log.pieces().iter().filter_map(|piece| match piece {
         Piece::Event(event) => (event["turn_id"] == turn_id).then(|| event.clone()),
-        Piece::Text { of, text, .. } => (of.turn_id == turn_id).then(|| {
-            json!({"type": "part.delta", "message_id": of.message_id, "index": of.index, "text": text})
-        }),
+        Piece::Text { of, text, .. } => (of.turn_id == turn_id).then(
+            || json!({"type": "part.delta", "message_id": of.message_id, "index": of.index, "text": text}),
+        ),
     });
     own.collect()
 }
@@ -302,7 +311,12 @@ async fn a_snapshot_holds_exactly_what_its_cursor_says() {
     let mut snapshots = Vec::new();
     let mut last = String::new();
     for n in 0..3 {
-        let script = Script { reasoning: 100, calls: 2 * (n % 2), piece: 11, ..Script::new(format!("snap-{n}"), 1200) };
+        let script = Script {
+            reasoning: 100,
+            calls: 2 * (n % 2),
+            piece: 11,
+            ..Script::new(format!("snap-{n}"), 1200)
+        };
         last = client.say(&conversation, &script).await.turn_id;
         if n == 1 {
             follower.sees("some of the answer", |log| log.end > 1600).await;
@@ -329,11 +343,15 @@ async fn a_snapshot_holds_exactly_what_its_cursor_says() {
         let items = snapshot["items"].as_array().expect("a list has items");
         assert_eq!(items.len(), path.len(), "at {cursor}");
         for message in path {
-            let stored = items.iter().find(|item| item["id"] == message.body["id"]).expect("the message is there");
+            let stored =
+                items.iter().find(|item| item["id"] == message.body["id"]).expect("the message is there");
             message.is_what_is_stored(stored).unwrap_or_else(|wrong| panic!("at {cursor}: {wrong}"));
             while_streaming += usize::from(stored["status"] == "streaming");
         }
     }
     println!("{} snapshots, {while_streaming} of them of a streaming message", snapshots.len());
-    assert!(while_streaming > 10, "only {while_streaming} snapshots were taken while an answer was streaming");
+    assert!(
+        while_streaming > 10,
+        "only {while_streaming} snapshots were taken while an answer was streaming"
+    );
 }

@@ -45,7 +45,8 @@ pub struct Ack {
 
 impl Ack {
     pub fn of(body: &Value) -> Self {
-        let string = |value: &Value| value.as_str().unwrap_or_else(|| panic!("not a receipt: {body}")).to_owned();
+        let string =
+            |value: &Value| value.as_str().unwrap_or_else(|| panic!("not a receipt: {body}")).to_owned();
         Self {
             message_id: string(&body["message_id"]),
             turn_id: string(&body["turn"]["id"]),
@@ -70,7 +71,9 @@ impl Client {
         let text = response.text().await?;
         let body = match text.as_str() {
             "" => Value::Null,
-            text => serde_json::from_str(text).unwrap_or_else(|error| panic!("{status}: {error} in {text:?}")),
+            text => {
+                serde_json::from_str(text).unwrap_or_else(|error| panic!("{status}: {error} in {text:?}"))
+            }
         };
         Ok(Reply { status, body })
     }
@@ -105,7 +108,7 @@ impl Client {
     /// Makes an empty conversation with this agent.
     pub async fn converse(&self, agent: &str) -> String {
         let made = self.post("/v1/conversations", &json!({"agent": agent})).await.expect(201);
-        id_of(&made)
+        id_of(&made["conversation"])
     }
 
     /// Sends a script; the receipt, once it is durable.
@@ -114,7 +117,8 @@ impl Client {
     }
 
     pub async fn say_with(&self, conversation: &str, script: &Script, options: &Value) -> Ack {
-        let reply = self.post(&format!("/v1/conversations/{conversation}/messages"), &message(script, options)).await;
+        let reply =
+            self.post(&format!("/v1/conversations/{conversation}/messages"), &message(script, options)).await;
         Ack::of(&reply.expect(202))
     }
 

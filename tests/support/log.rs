@@ -15,7 +15,11 @@ pub struct Log {
 pub enum Piece {
     Event(Value),
     /// As many deltas of one part as follow each other.
-    Text { prev: u64, of: Source, text: String },
+    Text {
+        prev: u64,
+        of: Source,
+        text: String,
+    },
 }
 
 /// What a stretch of text belongs to.
@@ -73,7 +77,8 @@ impl Log {
             part.append(match piece {
                 Piece::Event(_) => piece.clone(),
                 Piece::Text { of, text, .. } => {
-                    let at = |position: u64| usize::try_from(position - start).expect("a text fits into memory");
+                    let at =
+                        |position: u64| usize::try_from(position - start).expect("a text fits into memory");
                     let text = &text[at(from.max(start))..at(to.min(end))];
                     Piece::Text { prev: from.max(start), of: of.clone(), text: text.to_owned() }
                 }
@@ -135,8 +140,11 @@ impl Log {
     /// The turns that were queued or started, and have not ended.
     pub fn unfinished_turns(&self) -> Vec<String> {
         let begins = |event: &&Value| event["type"] == "turn.queued" || event["type"] == "turn.started";
-        let mut turns: Vec<String> =
-            self.events().filter(begins).filter_map(|event| event["turn_id"].as_str().map(str::to_owned)).collect();
+        let mut turns: Vec<String> = self
+            .events()
+            .filter(begins)
+            .filter_map(|event| event["turn_id"].as_str().map(str::to_owned))
+            .collect();
         turns.sort_unstable();
         turns.dedup();
         turns.retain(|turn_id| !self.turn_has_ended(turn_id));
@@ -161,7 +169,8 @@ impl Piece {
 }
 
 fn text_of(prev: u64, event: &Value) -> Result<Piece, String> {
-    let string = |name: &str| event[name].as_str().map(str::to_owned).ok_or(format!("no `{name}` in {event}"));
+    let string =
+        |name: &str| event[name].as_str().map(str::to_owned).ok_or(format!("no `{name}` in {event}"));
     let index = event["index"].as_u64().and_then(|index| usize::try_from(index).ok());
     let of = Source {
         turn_id: string("turn_id")?,

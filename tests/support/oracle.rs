@@ -130,7 +130,8 @@ impl Tables {
                     return Err("it was proposed already".to_owned());
                 }
             }
-            "tool.succeeded" | "tool.failed" | "tool.denied" | "tool.expired" | "tool.cancelled" | "tool.unknown" => {
+            "tool.succeeded" | "tool.failed" | "tool.denied" | "tool.expired" | "tool.cancelled"
+            | "tool.unknown" => {
                 self.calls.entry(string("call_id")).or_default().push(kind);
             }
             _ => {}
@@ -140,8 +141,7 @@ impl Tables {
 
     fn turn(&mut self, kind: &str, event: &Value) -> Result<(), String> {
         let Some(id) = event["turn_id"].as_str() else { return Ok(()) };
-        if !self.turns.contains_key(id)
-            && !["turn.queued", "turn.started", "message.created"].contains(&kind)
+        if !self.turns.contains_key(id) && !["turn.queued", "turn.started", "message.created"].contains(&kind)
         {
             return Err("of a turn that never began".to_owned());
         }
@@ -194,7 +194,8 @@ impl Tables {
     }
 
     fn leaves(&self) -> Vec<String> {
-        let parents: BTreeSet<&str> = self.messages.values().map(|message| message.string("parent_id")).collect();
+        let parents: BTreeSet<&str> =
+            self.messages.values().map(|message| message.string("parent_id")).collect();
         self.messages.keys().filter(|id| !parents.contains(id.as_str())).cloned().collect()
     }
 
@@ -258,7 +259,13 @@ impl Tables {
         }
     }
 
-    fn calls_are_whole(&self, id: &str, message: &Message, calls: usize, script: &Script) -> Result<(), String> {
+    fn calls_are_whole(
+        &self,
+        id: &str,
+        message: &Message,
+        calls: usize,
+        script: &Script,
+    ) -> Result<(), String> {
         let parts = message.body["parts"].as_array().into_iter().flatten();
         let made: Vec<&Value> = parts.filter(|part| part["type"] == "tool_call").collect();
         let expected: Vec<String> = (0..calls).map(|call| script.arguments(call)).collect();
@@ -324,9 +331,19 @@ async fn whole_path(client: &Client, base: &str, leaf: &str) -> Vec<Value> {
 
 impl Message {
     pub fn is_what_is_stored(&self, stored: &Value) -> Result<(), String> {
-        let fields =
-            ["id", "parent_id", "role", "status", "turn_id", "step", "attempt", "model", "finish_reason", "usage"];
-        let differs = fields.iter().find(|name| stored[**name] != self.body[**name]);
+        let fields = [
+            "id",
+            "parent_id",
+            "role",
+            "status",
+            "turn_id",
+            "step",
+            "attempt",
+            "model",
+            "finish_reason",
+            "usage",
+        ];
+        let differs = fields.into_iter().find(|name| stored[*name] != self.body[*name]);
         if let Some(name) = differs {
             return Err(format!("`{name}` of {stored}, but the log says {}", self.body));
         }
@@ -336,8 +353,8 @@ impl Message {
         let parts = |message: &Value| message["parts"].as_array().cloned().unwrap_or_default();
         let (theirs, ours) = (parts(stored), parts(&self.body));
         let same = |(theirs, ours): (&Value, &Value)| {
-            let same = |name: &&str| theirs[**name] == ours[**name];
-            ["type", "text", "args_text", "name", "call_id", "discarded"].iter().all(|name| same(&name))
+            let fields = ["type", "text", "args_text", "name", "call_id", "discarded"];
+            fields.iter().all(|name| theirs[*name] == ours[*name])
         };
         if theirs.len() != ours.len() || !theirs.iter().zip(&ours).all(same) {
             return Err(format!("{theirs:?} is stored, but the log says {ours:?}"));

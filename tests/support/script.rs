@@ -92,8 +92,22 @@ impl Script {
 }
 
 const WORDS: &[&str] = &[
-    "gate", "Wehr", "naïve", "水", "🌊", "e\u{301}clat", "\"quoted\"", "back\\slash", "a\nnew line", "data:",
-    "\u{2028}", "0.1", "строка", "👩‍👩‍👧", "tab\there", "end",
+    "gate",
+    "Wehr",
+    "naïve",
+    "水",
+    "🌊",
+    "e\u{301}clat",
+    "\"quoted\"",
+    "back\\slash",
+    "a\nnew line",
+    "data:",
+    "\u{2028}",
+    "0.1",
+    "строка",
+    "👩‍👩‍👧",
+    "tab\there",
+    "end",
 ];
 
 /// Text of at least so many bytes that begins unlike any other's.

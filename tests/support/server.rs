@@ -22,12 +22,22 @@ const REACHED: &str = "failpoint reached";
 /// Often enough not to be noticed, seldom enough not to be a load.
 const POLL: Duration = Duration::from_millis(3);
 
+/// Whether the server is ready is asked again after so long.
+const READY_WITHIN: Duration = Duration::from_secs(1);
+
 pub struct Server {
     dir: tempfile::TempDir,
     port: u16,
     child: Option<Child>,
     /// What all its processes wrote to standard error.
     said: Arc<Mutex<String>>,
+}
+
+/// How a start went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Started {
+    Ready,
+    Stopped,
 }
 
 impl Server {
@@ -47,16 +57,28 @@ impl Server {
 
     /// Starts it and waits until it takes work; what was cut off is closed by then.
     pub async fn restart(&mut self) {
+        let started = self.restart_or_stop().await;
+        assert_eq!(started, Started::Ready, "a failpoint is in the way:\n{}", self.said.lock());
+    }
+
+    /// Starts it, and waits until it takes work or has come to the failpoint that it is armed with.
+    pub async fn restart_or_stop(&mut self) -> Started {
         self.spawn();
         within("the server to start", async {
-            while !self.is_ready().await {
+            loop {
+                if self.is_stopped() {
+                    return Started::Stopped;
+                }
+                if self.is_ready().await {
+                    return Started::Ready;
+                }
                 if let Some(status) = self.exited() {
                     panic!("the server did not start ({status}):\n{}", self.said.lock());
                 }
                 tokio::time::sleep(POLL).await;
             }
         })
-        .await;
+        .await
     }
 
     async fn is_ready(&self) -> bool {
@@ -64,7 +86,9 @@ impl Server {
         if TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await.is_err() {
             return false;
         }
-        let ready = reqwest::Client::new().get(format!("{}/readyz", self.base())).send().await;
+        // A server that is stopped at a failpoint may accept and never answer.
+        let ready =
+            reqwest::Client::new().get(format!("{}/readyz", self.base())).timeout(READY_WITHIN).send().await;
         ready.is_ok_and(|response| response.status() == 200)
     }
 

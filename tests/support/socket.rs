@@ -24,7 +24,12 @@ impl Socket {
         Ok(Self { stream })
     }
 
-    pub async fn subscribe(&mut self, id: usize, conversation: &str, after: Option<&str>) -> Result<(), Over> {
+    pub async fn subscribe(
+        &mut self,
+        id: usize,
+        conversation: &str,
+        after: Option<&str>,
+    ) -> Result<(), Over> {
         let mut frame = json!({"op": "subscribe", "id": id, "conversation_id": conversation});
         if let Some(after) = after {
             frame["after"] = after.into();
@@ -46,11 +51,16 @@ impl Socket {
                 Some(Ok(other)) => panic!("an unexpected frame: {other:?}"),
                 Some(Err(_)) | None => return Err(Over::Broken),
             };
-            let frame: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text:?}"));
-            if frame["op"] == "pong" {
-                continue;
-            }
-            let id = frame["id"].as_u64().unwrap_or_else(|| panic!("no id in {frame}"));
+            let frame: Value =
+                serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text:?}"));
+            // What concerns the whole socket, such as the server's end, ends it.
+            let Some(id) = frame["id"].as_u64() else {
+                match frame["op"].as_str() {
+                    Some("pong") => continue,
+                    Some("problem") => return Err(Over::Ended),
+                    _ => panic!("no id in {frame}"),
+                }
+            };
             return Ok((usize::try_from(id).expect("our own ids are small"), said(&frame)));
         }
     }

@@ -152,7 +152,9 @@ impl Upstream {
     pub async fn is_left_alone(&self, id: &str) {
         let mut answering = self.inner.answering.subscribe();
         let none = |answering: &BTreeMap<String, usize>| answering.get(id).is_none_or(|count| *count == 0);
-        within("the provider's slot to be freed", answering.wait_for(none)).await.expect("the sender lives here");
+        within("the provider's slot to be freed", answering.wait_for(none))
+            .await
+            .expect("the sender lives here");
     }
 
     /// Waits until it was asked for this script so often.
@@ -234,12 +236,14 @@ async fn complete(State(upstream): State<Upstream>, Json(body): Json<Value>) -> 
             upstream.inner.served.fetch_add(1, Ordering::Relaxed);
         }
     });
-    let chunks = stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) });
+    let chunks =
+        stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) });
     ([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(chunks)).into_response()
 }
 
 fn refuse(status: StatusCode) -> Response {
-    (status, Json(json!({"error": {"message": "not like this", "type": "invalid_request_error"}}))).into_response()
+    (status, Json(json!({"error": {"message": "not like this", "type": "invalid_request_error"}})))
+        .into_response()
 }
 
 impl Asked {
@@ -255,7 +259,9 @@ impl Asked {
                     let said = Script::parse(content).ok_or(format!("not a script: {content:?}"))?;
                     (script, given, called, told_to_go_on) = (Some(said), String::new(), false, false);
                 }
-                Some("assistant") if message["tool_calls"].is_array() => (given, called) = (String::new(), true),
+                Some("assistant") if message["tool_calls"].is_array() => {
+                    (given, called) = (String::new(), true)
+                }
                 Some("assistant") => given.push_str(content),
                 _ => {}
             }
@@ -346,17 +352,21 @@ impl Wire {
         for call in 0..script.calls {
             let function = json!({"name": format!("tool_{call}"), "arguments": ""});
             let id = format!("{}-{call}", script.id);
-            self.delta(json!({"tool_calls": [{"index": call, "id": id, "type": "function", "function": function}]}))
-                .await?;
+            self.delta(
+                json!({"tool_calls": [{"index": call, "id": id, "type": "function", "function": function}]}),
+            )
+            .await?;
         }
-        let mut pieces: Vec<_> = arguments.iter().map(|text| pieces(text, script.piece).into_iter()).collect();
+        let mut pieces: Vec<_> =
+            arguments.iter().map(|text| pieces(text, script.piece).into_iter()).collect();
         let mut some_left = true;
         while some_left {
             some_left = false;
             for (call, pieces) in pieces.iter_mut().enumerate() {
                 let Some(piece) = pieces.next() else { continue };
                 some_left = true;
-                self.delta(json!({"tool_calls": [{"index": call, "function": {"arguments": piece}}]})).await?;
+                self.delta(json!({"tool_calls": [{"index": call, "function": {"arguments": piece}}]}))
+                    .await?;
             }
         }
         Ok(())
