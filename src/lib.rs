@@ -10,6 +10,7 @@ pub mod config;
 pub mod data_dir;
 #[cfg(feature = "failpoints")]
 pub mod failpoint;
+pub mod http;
 pub mod id;
 pub mod provider;
 pub mod runtime;

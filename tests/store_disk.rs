@@ -73,7 +73,8 @@ async fn worst_loss(disk: &Disk, talks: &[Talk], every: usize, seed: u64) -> u64
         state ^= state << 17;
         state & 1 == 1
     };
-    let first = ops.iter().position(|op| matches!(op, Op::Acknowledged(..))).expect("something was acknowledged");
+    let first =
+        ops.iter().position(|op| matches!(op, Op::Acknowledged(..))).expect("something was acknowledged");
     for cut in (first + 1..=ops.len()).step_by(every) {
         for lucky in [false, true] {
             let (dir, store) = reopened(&ops, cut, || lucky && coin()).await;

@@ -40,7 +40,8 @@ impl Replicate for Failing {
 /// Every row of every table, in the order of their keys.
 fn tables(dir: &TempDir) -> Vec<(String, Vec<Vec<Value>>)> {
     let conn = rusqlite::Connection::open(dir.path().join("weir.db")).unwrap();
-    let mut names = conn.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").unwrap();
+    let mut names =
+        conn.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").unwrap();
     let names: Vec<String> = names.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
     let table = |name: &String| {
         let keys = conn.prepare(&format!("SELECT * FROM {name}")).unwrap().column_count().min(3);
@@ -138,7 +139,8 @@ async fn refused(store: Store, mut talk: Talk, stale: bool) {
 
 async fn run(rounds: Vec<Vec<(usize, Step)>>) {
     let (dir, kept, scope) = (tempfile::tempdir().unwrap(), Kept::default(), scope());
-    let with = |dir: &TempDir| Options { replica: Box::new(kept.clone()), journal_limit: 600, ..options(dir) };
+    let with =
+        |dir: &TempDir| Options { replica: Box::new(kept.clone()), journal_limit: 600, ..options(dir) };
     let (mut store, _) = Store::open(with(&dir), NOW).unwrap();
     let mut talks: Vec<_> = (0..3).map(|_| Talk::new(&scope)).collect();
     for talk in &mut talks {
@@ -168,7 +170,8 @@ async fn run(rounds: Vec<Vec<(usize, Step)>>) {
         jobs.join_all().await;
     }
     for talk in &talks {
-        let open: usize = store.open_messages(talk.id).await.unwrap().iter().map(|tail| tail.bytes() as usize).sum();
+        let open: usize =
+            store.open_messages(talk.id).await.unwrap().iter().map(|tail| tail.bytes() as usize).sum();
         let found = replayed(&store, talk.id, Seq::START, talk.seq, 64).await.unwrap();
         let all = talk.after(Seq::START);
         let width = |atoms: &[(Seq, store_support::Written)]| -> usize {
@@ -276,8 +279,10 @@ async fn old_open_text_leaves_the_journal_and_is_found_after_a_restart() {
     let oldest = || {
         let conn = rusqlite::Connection::open(dir.path().join("weir.db")).unwrap();
         let sizes = "SELECT min(position), max(position), (SELECT count(*) FROM chunks) FROM journal";
-        conn.query_row(sizes, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)))
-            .unwrap()
+        conn.query_row(sizes, [], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+        })
+        .unwrap()
     };
     for round in 0.. {
         for number in [0, 2] {

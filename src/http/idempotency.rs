@@ -35,7 +35,8 @@ impl IdempotencyKey {
     /// Binds the key to its user and place, and to what was asked: the operation and its body.
     pub fn of(self, scope: KeyScope, user_id: UserId, operation: &str, body: &[u8]) -> Option<Idempotency> {
         let key = self.0?;
-        let fingerprint = Sha256::new().chain_update(operation).chain_update([0]).chain_update(body).finalize();
+        let fingerprint =
+            Sha256::new().chain_update(operation).chain_update([0]).chain_update(body).finalize();
         Some(Idempotency { scope, user_id, key, fingerprint: fingerprint.into() })
     }
 }

@@ -20,11 +20,6 @@ pub mod stall;
 mod stream;
 mod ws;
 
-#[cfg(test)]
-mod testing;
-#[cfg(test)]
-mod tests;
-
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -42,6 +37,7 @@ use crate::runtime::Runtime;
 
 pub use limits::Limits;
 pub use openapi::openapi;
+pub use routes::{Rule, every_route};
 
 /// What the edges are told by the configuration.
 #[derive(Debug, Clone, Default)]
@@ -99,6 +95,14 @@ impl State {
 
     fn limits(&self) -> &Limits {
         &self.0.options.limits
+    }
+
+    fn providers(&self) -> &BTreeMap<String, Arc<dyn Provider>> {
+        &self.0.providers
+    }
+
+    fn numbers(&self) -> &PrometheusHandle {
+        &self.0.numbers
     }
 
     fn options(&self) -> &Options {

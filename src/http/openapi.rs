@@ -1,10 +1,10 @@
 //! The OpenAPI document (3.1), made of the route table, and the schemas of what goes over streams.
 
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use serde::Serialize;
 use utoipa::openapi::path::{Operation, PathItem, Paths};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{Content, Ref, ResponseBuilder};
+use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
 use utoipa::{OpenApi, ToSchema};
 
 use super::problem::PROBLEM_JSON;
@@ -21,7 +21,8 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 
 /// As it is committed: sorted, indented, with a line's end.
 pub fn document() -> String {
-    let value = serde_json::to_value(openapi()).expect("the document is made of JSON types");
+    let mut value = serde_json::to_value(openapi()).expect("the document is made of JSON types");
+    value.sort_all_objects();
     let text = serde_json::to_string_pretty(&value).expect("a value is JSON");
     text + "\n"
 }
@@ -70,7 +71,8 @@ pub fn describe(rule: Rule, paths: &mut Paths) {
             let security = match rule {
                 Rule::SignedIn(permission) => {
                     let needs = format!("Needs the scope `{}`.", permission.as_str());
-                    let said = operation.description.take().map(|said| format!("{said}\n\n")).unwrap_or_default();
+                    let said =
+                        operation.description.take().map(|said| format!("{said}\n\n")).unwrap_or_default();
                     operation.description = Some(said + &needs);
                     vec![SecurityRequirement::new::<_, _, &str>(BEARER, [])]
                 }
@@ -81,6 +83,13 @@ pub fn describe(rule: Rule, paths: &mut Paths) {
                 Rule::Public => Vec::new(),
             };
             operation.security = Some(security);
+            for (status, response) in &mut operation.responses.responses {
+                if let RefOr::T(response) = response
+                    && response.description.is_empty()
+                {
+                    response.description = reason(status).to_owned();
+                }
+            }
             let problem = Content::new(Some(Ref::from_schema_name("Problem")));
             let response = ResponseBuilder::new()
                 .description("What went wrong (RFC 9457). A 409 also says how things stand.")
@@ -88,6 +97,12 @@ pub fn describe(rule: Rule, paths: &mut Paths) {
             operation.responses.responses.insert("default".to_owned(), response.build().into());
         }
     }
+}
+
+/// OpenAPI wants a word for each response.
+fn reason(status: &str) -> &'static str {
+    let status = status.parse().ok().and_then(|status| StatusCode::from_u16(status).ok());
+    status.and_then(|status| status.canonical_reason()).unwrap_or("The answer")
 }
 
 fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
@@ -109,7 +124,7 @@ pub fn operations(item: PathItem) -> impl Iterator<Item = (Method, Operation)> {
 /// The data of one event of a stream. SSE adds `id: <cursor>` and `event: <type>`.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-#[expect(dead_code, clippy::large_enum_variant, reason = "only described; the runtime writes it")]
+#[expect(clippy::large_enum_variant, reason = "only described; the runtime writes it")]
 pub enum StreamEvent {
     Event(LoggedEvent),
     Delta(PartDelta),

@@ -28,7 +28,7 @@ impl FromRequestParts<State> for Answer {
     async fn from_request_parts(parts: &mut Parts, _: &State) -> Result<Self> {
         let accept = parts.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
         let mut media_types = accept.flat_map(|value| value.split(','));
-        if media_types.any(|range| is_event_stream(range)) {
+        if media_types.any(is_event_stream) {
             return Ok(Self::Stream);
         }
         let prefer = parts.headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
@@ -38,13 +38,17 @@ impl FromRequestParts<State> for Answer {
 }
 
 fn is_event_stream(range: &str) -> bool {
-    range.split(';').next().is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case("text/event-stream"))
+    range
+        .split(';')
+        .next()
+        .is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case("text/event-stream"))
 }
 
 /// A preference that is not understood is ignored, as RFC 7240 wants it.
 fn wait_of(preference: &str) -> Option<Duration> {
     let (name, seconds) = preference.split_once('=')?;
-    let seconds = seconds.trim().trim_matches('"').parse().ok().filter(|_| name.trim().eq_ignore_ascii_case("wait"));
+    let seconds =
+        seconds.trim().trim_matches('"').parse().ok().filter(|_| name.trim().eq_ignore_ascii_case("wait"));
     seconds.map(|seconds| Duration::from_secs(seconds).min(WAIT_AT_MOST))
 }
 

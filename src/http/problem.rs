@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::auth::AuthError;
 use crate::chat::conversation::Refusal;
@@ -285,7 +285,9 @@ pub fn of_status(status: StatusCode) -> Option<Error> {
     match kind {
         Some(Kind::NotFound) => Some(Error::not_found()),
         Some(kind) => Some(Error::new(*kind, kind.title().to_lowercase())),
-        None if status.is_client_error() => Some(Error::new(Kind::MalformedRequest, "the request cannot be read")),
+        None if status.is_client_error() => {
+            Some(Error::new(Kind::MalformedRequest, "the request cannot be read"))
+        }
         None if status.is_server_error() => Some(Error::internal(&status)),
         None => None,
     }
@@ -293,6 +295,9 @@ pub fn of_status(status: StatusCode) -> Option<Error> {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::HttpBody;
+    use serde_json::json;
+
     use super::*;
     use crate::id::TurnId;
 
@@ -323,5 +328,14 @@ mod tests {
         assert_eq!(words(runtime::Error::NotFound.into()), missing);
         assert_eq!(words(Refusal::Deleted.into()), missing);
         assert_eq!(words(Error(of_status(StatusCode::NOT_FOUND).unwrap().0)), missing);
+    }
+
+    #[test]
+    fn a_panic_is_an_internal_error_that_says_nothing() {
+        let response = of_panic(Box::new("the secret was in the stack"));
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.headers()[CONTENT_TYPE], PROBLEM_JSON);
+        let words = Error::new(Kind::Internal, "the request could not be carried out").into_response();
+        assert_eq!(response.body().size_hint().exact(), words.body().size_hint().exact());
     }
 }

@@ -21,6 +21,11 @@ impl<T: DeserializeOwned> FromRequestParts<State> for Query<T> {
 
 /// Reads what stands behind the question mark.
 pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T> {
+    let mut names: Vec<_> = form_urlencoded::parse(text.as_bytes()).map(|(name, _)| name).collect();
+    names.sort_unstable();
+    if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(Error::invalid(format!("/{}", pair[0]), "was given more than once"));
+    }
     let query = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text.as_bytes()));
     serde_path_to_error::deserialize(query).map_err(|error| {
         let pointer = pointer(error.path());
@@ -61,7 +66,10 @@ mod tests {
         assert_eq!(refused("limit=x"), (422, "/limit".to_owned()));
         assert_eq!(refused("limit=1&limit=2"), (422, "/limit".to_owned()));
         assert_eq!(refused("nonsense=1"), (422, "/nonsense".to_owned()));
-        assert_eq!(parse::<Page>("agent=a%20b").unwrap(), Page { limit: None, agent: Some("a b".to_owned()) });
+        assert_eq!(
+            parse::<Page>("agent=a%20b").unwrap(),
+            Page { limit: None, agent: Some("a b".to_owned()) }
+        );
     }
 
     #[test]

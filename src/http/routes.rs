@@ -1,6 +1,7 @@
 //! The one table of routes, each with the rule of who may use it. A route without a rule cannot be written.
 
 use axum::extract::{FromRequestParts, Request, State as Given};
+use axum::http::Method;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
@@ -117,7 +118,11 @@ async fn enforce(Given((state, rule)): Given<(State, Rule)>, request: Request, n
 }
 
 /// The scope of a token that carries the permission.
-pub fn authenticate(state: &State, token: Option<&str>, permission: Permission) -> Result<crate::scope::Scope> {
+pub fn authenticate(
+    state: &State,
+    token: Option<&str>,
+    permission: Permission,
+) -> Result<crate::scope::Scope> {
     let scope = state.directory().authenticate(token)?;
     match scope.permits(permission) {
         true => Ok(scope),
@@ -125,12 +130,13 @@ pub fn authenticate(state: &State, token: Option<&str>, permission: Permission) 
     }
 }
 
-/// Method, path and rule of every route.
-#[cfg(test)]
-pub fn every_route() -> Vec<(axum::http::Method, String, Rule)> {
-    let described = table().into_iter().flat_map(|(rule, (_, paths, _))| {
-        let one = |(path, item)| openapi::operations(item).map(move |(method, _)| (method, path.clone(), rule)).collect::<Vec<_>>();
-        paths.paths.into_iter().flat_map(one).collect::<Vec<_>>()
-    });
-    described.collect()
+/// Method, path and rule of every route, for those who walk the table.
+pub fn every_route() -> Vec<(Method, String, Rule)> {
+    let mut routes = Vec::new();
+    for (rule, (_, paths, _)) in table() {
+        for (path, item) in paths.paths {
+            routes.extend(openapi::operations(item).map(|(method, _)| (method, path.clone(), rule)));
+        }
+    }
+    routes
 }

@@ -95,7 +95,10 @@ impl Inner {
             return Some(Step::Problem(AuthError::Revoked.into()));
         }
         if self.state.is_stopping() {
-            return Some(Step::Problem(Error::new(Kind::ShuttingDown, "the server is stopping; connect again")));
+            return Some(Step::Problem(Error::new(
+                Kind::ShuttingDown,
+                "the server is stopping; connect again",
+            )));
         }
         self.quiet_ticks += 1;
         if self.quiet_ticks < PING_TICKS {

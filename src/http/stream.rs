@@ -161,7 +161,7 @@ impl Log {
             Ok(None) => {
                 self.ended = true;
                 // Whoever saw it until it was deleted is told so, and of nothing after it.
-                let gone = self.held.drain(..).next().filter(|frame| is_deletion(frame));
+                let gone = self.held.drain(..).next().filter(is_deletion);
                 gone.map_or_else(|| Step::Problem(Error::not_found()), |frame| Step::Log(vec![frame]))
             }
             Err(error) => Step::Problem(error.into()),
@@ -180,7 +180,12 @@ fn resync(id: ConversationId, reason: &str, cursor: Cursor) -> Value {
 
 /// From where to follow: `Last-Event-ID`, else `after`. Absent or `0` is the beginning, `now` is live only.
 pub fn from_of(parts: &Parts, after: Option<&str>) -> Result<From> {
-    match after_of(parts, after)? {
+    from_text(after_of(parts, after)?)
+}
+
+/// `now`, `0` or a cursor.
+pub fn from_text(after: Option<&str>) -> Result<From> {
+    match after {
         None | Some("0" | "") => Ok(From::Beginning),
         Some("now") => Ok(From::Now),
         Some(cursor) => Ok(From::Cursor(cursor.parse::<Cursor>()?)),

@@ -19,12 +19,27 @@ use weir::id::ConversationId;
 /// What reached the disk, in order. Files are named without their directory.
 #[derive(Debug, Clone)]
 pub enum Op {
-    Write { file: String, offset: usize, bytes: Vec<u8> },
-    Truncate { file: String, size: usize },
+    Write {
+        file: String,
+        offset: usize,
+        bytes: Vec<u8>,
+    },
+    Truncate {
+        file: String,
+        size: usize,
+    },
     /// Ended; it covers what came before `began`.
-    Sync { file: String, began: usize },
-    SyncFailed { file: String, began: usize },
-    Delete { file: String },
+    Sync {
+        file: String,
+        began: usize,
+    },
+    SyncFailed {
+        file: String,
+        began: usize,
+    },
+    Delete {
+        file: String,
+    },
     /// The test was told that something is durable.
     Acknowledged(ConversationId, Seq),
 }
@@ -103,7 +118,11 @@ impl Disk {
 
 /// What the disk holds if the power goes after the first `cut` of `ops`; `survives` says which of the writes that no
 /// sync covered got there all the same.
-pub fn after_power_cut(ops: &[Op], cut: usize, mut survives: impl FnMut() -> bool) -> BTreeMap<String, Vec<u8>> {
+pub fn after_power_cut(
+    ops: &[Op],
+    cut: usize,
+    mut survives: impl FnMut() -> bool,
+) -> BTreeMap<String, Vec<u8>> {
     let ops = &ops[..cut];
     let mut durable = vec![false; cut];
     let mut lost = vec![false; cut];

@@ -24,7 +24,9 @@ pub struct EventsQuery {
     after: Option<String>,
 }
 
-/// The log: replay, `caught_up`, then live for as long as the client stays.
+/// Follow a conversation's log.
+///
+/// Replay, `caught_up`, then live for as long as the client stays.
 #[utoipa::path(get, path = "/v1/conversations/{conversation_id}/events", tag = "streams",
     operation_id = "follow_conversation",
     params(("conversation_id" = ConversationId, Path), EventsQuery,

@@ -33,11 +33,18 @@ pub struct FeedEvent {
     at: Timestamp,
 }
 
-/// Notifications of what the caller may see now. The cursor is opaque and kept for 7 days; after that, `resync`.
+/// Notifications of what the caller may see now.
+///
+/// The cursor is opaque and kept for 7 days; after that, `resync`.
 #[utoipa::path(get, path = "/v1/feed", tag = "streams", operation_id = "follow_feed",
     params(FeedQuery, ("Last-Event-ID" = Option<String>, Header, description = "The last cursor that was seen")),
     responses((status = 200, body = FeedEvent, content_type = "text/event-stream")))]
-pub async fn follow(state: State, scope: Scope, Query(query): Query<FeedQuery>, parts: Parts) -> Result<Response> {
+pub async fn follow(
+    state: State,
+    scope: Scope,
+    Query(query): Query<FeedQuery>,
+    parts: Parts,
+) -> Result<Response> {
     let after = after_of(&parts, query.after.as_deref())?;
     let feed = Feed::new(state.runtime().store(), &scope, after).await?;
     Ok(sse::answer(state, scope, Stream::feed(feed)))

@@ -43,7 +43,9 @@ pub async fn list(state: State, scope: Scope, id: Owned<ConversationId>) -> Resu
     read(&state, &scope, &id).await.map(Answered)
 }
 
-/// Reorder the queue. 409 with the current order where the queue holds other turns.
+/// Reorder the queue.
+///
+/// 409 with the current order where the queue holds other turns.
 #[utoipa::path(put, path = "/v1/conversations/{conversation_id}/queue", tag = "queue",
     operation_id = "reorder_queue", request_body = ReorderRequest,
     params(("conversation_id" = ConversationId, Path)), responses((status = 200, body = Queue)))]
@@ -60,7 +62,9 @@ pub async fn reorder(
     read(&state, &scope, &id).await.map(Answered)
 }
 
-/// Edit a queued message. 409 where its turn is no longer queued.
+/// Edit a queued message.
+///
+/// 409 where its turn is no longer queued.
 #[utoipa::path(patch, path = "/v1/conversations/{conversation_id}/queue/{turn_id}", tag = "queue",
     operation_id = "edit_queued", request_body = EditRequest,
     params(("conversation_id" = ConversationId, Path), ("turn_id" = TurnId, Path)),
@@ -78,7 +82,9 @@ pub async fn edit(
     Ok(Answered(turns::read(&state, &scope, turn_id).await?.into()))
 }
 
-/// Withdraw a queued message. 409 where its turn is no longer queued.
+/// Withdraw a queued message.
+///
+/// 409 where its turn is no longer queued.
 #[utoipa::path(delete, path = "/v1/conversations/{conversation_id}/queue/{turn_id}", tag = "queue",
     operation_id = "withdraw_queued",
     params(("conversation_id" = ConversationId, Path), ("turn_id" = TurnId, Path)),
@@ -101,7 +107,12 @@ async fn read(state: &State, scope: &Scope, id: &Owned<ConversationId>) -> Resul
 }
 
 /// A turn of another conversation is not there; one that has started says so.
-async fn check_queued(state: &State, scope: &Scope, id: &Owned<ConversationId>, turn_id: TurnId) -> Result<()> {
+async fn check_queued(
+    state: &State,
+    scope: &Scope,
+    id: &Owned<ConversationId>,
+    turn_id: TurnId,
+) -> Result<()> {
     let turn = turns::read(state, scope, turn_id).await?;
     match turn.state {
         _ if turn.conversation_id != id.id() => Err(Error::not_found()),

@@ -1,6 +1,6 @@
 //! What a person may send, checked and made into a command. One shape for every endpoint that takes a message.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -12,6 +12,7 @@ use crate::chat::message::Part;
 use crate::chat::turn::TurnRequest;
 use crate::http::State;
 use crate::http::auth::Owned;
+use crate::http::json::{object, objects};
 use crate::http::limits::{self, NAME_CHARS, PARTS, TOOL_BYTES, TOOLS};
 use crate::http::problem::{Error, Kind, Result};
 use crate::id::{ConversationId, FileId, MessageId, TurnId};
@@ -23,8 +24,10 @@ use crate::scope::Scope;
 #[serde(deny_unknown_fields)]
 pub struct SendRequest {
     #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     text: Option<String>,
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given_parts")]
+    #[schema(nullable = false)]
     parts: Option<Vec<PartRequest>>,
     /// Absent: the head. The parent of a message that is to be edited makes a sibling of it; `null` a new root.
     #[serde(default, deserialize_with = "given")]
@@ -32,23 +35,25 @@ pub struct SendRequest {
     parent_id: Option<Option<MessageId>>,
     /// Absent: the agent's.
     #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     model: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     settings: Settings,
     /// Tools that the client runs itself.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "objects")]
     tools: Vec<ToolSpec>,
     /// As OpenAI's chat completions take it.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Value)]
     tool_choice: Option<Value>,
     /// What to do where a turn runs on the leaf that the message would follow. Absent: `queue`, but 409 where the
     /// turn waits for a person.
     #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     on_busy: Option<OnBusy>,
     /// An object of at most 16 KiB.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<Object>, nullable = false)]
     metadata: Option<Value>,
 }
 
@@ -57,8 +62,10 @@ pub struct SendRequest {
 #[serde(deny_unknown_fields)]
 pub struct EditRequest {
     #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     text: Option<String>,
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "given_parts")]
+    #[schema(nullable = false)]
     parts: Option<Vec<PartRequest>>,
 }
 
@@ -68,9 +75,15 @@ pub struct EditRequest {
 pub struct PartRequest {
     r#type: PartKind,
     #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     text: Option<String>,
     #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
     file_id: Option<FileId>,
+}
+
+fn given_parts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<PartRequest>>, D::Error> {
+    objects(deserializer).map(Some)
 }
 
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
@@ -92,7 +105,9 @@ impl SendRequest {
             Some(None) => Parent::Root,
             Some(Some(id)) => {
                 let parent = to.message(state, scope, id).await;
-                Parent::Message(parent.map_err(|_| no_parent(id))?.id())
+                Parent::Message(
+                    parent.map_err(|error| if error.status() == 404 { no_parent(id) } else { error })?.id(),
+                )
             }
         };
         self.send(state, scope, agent, parent)
@@ -207,7 +222,9 @@ fn check_settings(settings: &Settings) -> Result<()> {
         limits::line("/settings/reasoning_effort", effort, NAME_CHARS)?;
     }
     match &settings.response_format {
-        Some(format) if !format.is_object() => Err(Error::invalid("/settings/response_format", "must be an object")),
+        Some(format) if !format.is_object() => {
+            Err(Error::invalid("/settings/response_format", "must be an object"))
+        }
         Some(format) if format.to_string().len() > TOOL_BYTES => {
             Err(Error::invalid("/settings/response_format", format!("at most {TOOL_BYTES} bytes of JSON")))
         }

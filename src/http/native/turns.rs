@@ -98,8 +98,9 @@ pub async fn get(state: State, scope: Scope, id: Owned<TurnId>) -> Result<Answer
     Ok(Answered(read(&state, &scope, id.id()).await?.into()))
 }
 
-/// Cancel a turn, or withdraw it while it is queued. Durable once it is answered; a turn that has ended stays as it
-/// ended.
+/// Cancel a turn, or withdraw it while it is queued.
+///
+/// Durable once it is answered; a turn that has ended stays as it ended.
 #[utoipa::path(post, path = "/v1/turns/{turn_id}/cancel", tag = "turns", operation_id = "cancel_turn",
     params(("turn_id" = TurnId, Path)), responses((status = 200, body = Turn)))]
 pub async fn cancel(state: State, scope: Scope, id: Owned<TurnId>) -> Result<Answered<Turn>> {
@@ -122,8 +123,9 @@ pub struct EventsQuery {
     pub after: Option<String>,
 }
 
-/// The events of a turn, from its first to its terminal one; then the stream ends. 204 where the turn has ended and
-/// nothing comes after the cursor.
+/// The events of a turn, from its first to its terminal one.
+///
+/// Then the stream ends. 204 where the turn has ended and nothing comes after the cursor.
 #[utoipa::path(get, path = "/v1/turns/{turn_id}/events", tag = "streams", operation_id = "follow_turn",
     params(("turn_id" = TurnId, Path), EventsQuery,
         ("Last-Event-ID" = Option<String>, Header, description = "The last cursor that was seen")),
