@@ -359,11 +359,11 @@ impl Talk {
 
     /// Does a few things, one after the other, and insists on an answer to each.
     fn act(&mut self, client: &Client, rng: &mut StdRng) -> impl Future<Output = Vec<Done>> + Send + 'static {
+        let first = self.written as usize;
         let wishes: Vec<(Duration, Wish)> = (0..rng.random_range(2..7))
             .map(|_| (Duration::from_micros(rng.random_range(0..40_000)), self.wish(rng)))
             .collect();
         let (client, id, name) = (client.clone(), self.id.clone(), self.name.clone());
-        let first = self.done.len();
         async move {
             let base = format!("/v1/conversations/{id}");
             let mut done: Vec<Done> = Vec::new();

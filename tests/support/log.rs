@@ -119,18 +119,17 @@ impl Log {
         self.events().filter(move |event| event["type"] == name)
     }
 
-    /// Whether some streamed text begins like this.
+    /// Whether the streamed text of some part begins like this.
     pub fn has_text(&self, start: &str) -> bool {
-        self.pieces.iter().any(|piece| matches!(piece, Piece::Text { text, .. } if text.starts_with(start)))
-    }
-
-    /// The text of this message that was streamed so far, over all its parts.
-    pub fn streamed_of(&self, message_id: &str) -> String {
-        let texts = self.pieces.iter().filter_map(|piece| match piece {
-            Piece::Text { of, text, .. } if of.message_id == message_id => Some(text.as_str()),
-            Piece::Text { .. } | Piece::Event(_) => None,
-        });
-        texts.collect()
+        let mut parts: Vec<(&Source, String)> = Vec::new();
+        for piece in &self.pieces {
+            let Piece::Text { of, text, .. } = piece else { continue };
+            match parts.iter_mut().rev().find(|(part, _)| *part == of) {
+                Some((_, whole)) => whole.push_str(text),
+                None => parts.push((of, text.clone())),
+            }
+        }
+        parts.iter().any(|(_, whole)| whole.starts_with(start))
     }
 
     pub fn turn_has_ended(&self, turn_id: &str) -> bool {

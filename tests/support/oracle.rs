@@ -244,7 +244,8 @@ impl Tables {
         match message.status() {
             "complete" => {
                 if shown != whole && !(again && message.text() == whole) {
-                    return Err(format!("{id} is complete with {shown:?}, but the model said {whole:?}"));
+                    let turn = self.of_the_turn_of(message);
+                    return Err(format!("{id} is complete with {shown:?}, but the model said {whole:?}; {turn}"));
                 }
                 self.calls_are_whole(id, message, if calls_tools { script.calls } else { 0 }, &script)
             }
@@ -257,6 +258,15 @@ impl Tables {
             }
             status => Err(format!("{id} is {status}")),
         }
+    }
+
+    /// All that the turn of this message said, for people who look for what went wrong.
+    fn of_the_turn_of(&self, message: &Message) -> String {
+        let own = self.messages.values().filter(|other| other.body["turn_id"] == message.body["turn_id"]);
+        let mut own: Vec<&Message> = own.collect();
+        own.sort_by_key(|message| message.seq);
+        let lines = own.iter().map(|message| format!("\n{} up to {}", message.body, message.seq));
+        lines.collect()
     }
 
     fn calls_are_whole(

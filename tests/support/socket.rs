@@ -6,21 +6,24 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::sse::{Heard, Over, cursor_in, heard};
 
 pub struct Socket {
-    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    stream: WebSocketStream<TcpStream>,
 }
 
 impl Socket {
     pub async fn connect(base: &str, key: &str) -> Result<Self, Error> {
-        let url = format!("{}/v1/socket", base.replace("http://", "ws://"));
-        let mut request = url.into_client_request()?;
+        let address = base.trim_start_matches("http://");
+        let mut request = format!("ws://{address}/v1/socket").into_client_request()?;
         let bearer = HeaderValue::try_from(format!("Bearer {key}")).expect("a key is ASCII");
         request.headers_mut().insert("authorization", bearer);
-        let (stream, _) = connect_async(request).await?;
+        let stream = TcpStream::connect(address).await?;
+        // A frame must not wait for the acknowledgement of the one before.
+        stream.set_nodelay(true)?;
+        let (stream, _) = client_async(request, stream).await?;
         Ok(Self { stream })
     }
 

@@ -23,6 +23,8 @@ pub enum Over {
 pub struct Sse {
     response: reqwest::Response,
     buffer: Vec<u8>,
+    /// What of the buffer was taken already.
+    taken: usize,
 }
 
 impl Sse {
@@ -33,7 +35,7 @@ impl Sse {
         assert_eq!(header("cache-control"), "no-cache, no-transform");
         assert_eq!(header("x-accel-buffering"), "no");
         assert_eq!(header("content-encoding"), "");
-        Self { response, buffer: Vec::new() }
+        Self { response, buffer: Vec::new(), taken: 0 }
     }
 
     pub async fn next(&mut self) -> Result<Heard, Over> {
@@ -43,6 +45,8 @@ impl Sse {
                     return Ok(heard);
                 }
             }
+            self.buffer.drain(..self.taken);
+            self.taken = 0;
             match self.response.chunk().await {
                 Ok(Some(bytes)) => self.buffer.extend_from_slice(&bytes),
                 Ok(None) if self.buffer.is_empty() => return Err(Over::Ended),
@@ -53,9 +57,11 @@ impl Sse {
 
     /// Everything up to the next empty line.
     fn take_block(&mut self) -> Option<String> {
-        let end = self.buffer.windows(2).position(|two| two == b"\n\n")? + 2;
-        let block = self.buffer.drain(..end).collect();
-        Some(String::from_utf8(block).expect("an event is UTF-8"))
+        let left = &self.buffer[self.taken..];
+        let end = left.windows(2).position(|two| two == b"\n\n")? + 2;
+        let block = String::from_utf8(left[..end].to_vec()).expect("an event is UTF-8");
+        self.taken += end;
+        Some(block)
     }
 }
 
