@@ -99,6 +99,20 @@ async fn a_model_that_begins_again_makes_a_sibling() {
 }
 
 #[tokio::test]
+async fn an_answer_that_the_provider_kept_is_followed_to_its_end() {
+    let script = Script::saying("The answer to your question is long").kept_as("resp_1").breaking_after(3);
+    let bench = Bench::new(script).await;
+    let conversation = bench.create().await;
+    let sent = bench.send(conversation, "hi").await;
+    bench.wait_for(sent).await;
+    let messages = bench.messages(conversation).await;
+    assert_eq!(bench.script.last_request().reattach.unwrap().response_id, "resp_1");
+    assert_eq!(messages[0].parent_id, Some(messages[1].id));
+    let texts: String = messages[..2].iter().rev().map(|message| message.parts[0].streamed()).collect();
+    assert_eq!(texts, "The answer to your question is long", "nothing is missing and nothing twice");
+}
+
+#[tokio::test]
 async fn a_call_is_answered_as_not_available_and_the_model_goes_on() {
     let bench = Bench::new(Script::calling(&["alpha", "beta"])).await;
     let conversation = bench.create().await;

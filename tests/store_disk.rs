@@ -137,7 +137,9 @@ async fn a_failed_sync_or_write_seals_the_store_and_reads_go_on() {
 
         disk.fail(fault, 0);
         talk.say("unknown");
+        assert!(!store.is_sealed(), "{fault:?}");
         assert!(matches!(talk.commit(&store).await, Err(Error::Sealed)), "{fault:?}");
+        assert!(store.is_sealed(), "{fault:?}");
         disk.heal();
         let mut again = acknowledged.clone();
         again.say("refused");

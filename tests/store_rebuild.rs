@@ -208,7 +208,7 @@ impl ByIndex for weir::store::OpenTail {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_batches_give_the_same_tables_and_refused_jobs_leave_nothing(

@@ -293,8 +293,8 @@ pub struct Delta {
 }
 
 /// One entry of the log, structural or streamed.
+#[expect(clippy::large_enum_variant, reason = "a commit holds a few of them, and drops them at once")]
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "a few live at a time, and are moved once or twice")]
 pub enum Entry {
     Event(Event),
     Delta(Delta),

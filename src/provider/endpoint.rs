@@ -117,7 +117,8 @@ impl Endpoint {
         let late = |_| Failure::timeout("the provider's list did not come in time");
         let body = timeout_at(due, beginning(response, LIST_BYTES)).await.map_err(late)?;
         serde_json::from_slice(&body).map_err(|error| {
-            Failure::refused(format!("the provider's list is not what it should be: {error}"))
+            let detail = self.redactor.clean(&error.to_string());
+            Failure::refused(format!("the provider's list is not what it should be: {detail}"))
         })
     }
 

@@ -29,7 +29,7 @@ use std::time::Duration;
 use futures_util::{FutureExt, StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
-use tracing::{Instrument, error, info, info_span};
+use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::chat::conversation::{Command, Conversation, ConversationInfo, Send};
 use crate::chat::event::{Cursor, Entry, Epoch, Seq};
@@ -44,6 +44,9 @@ use running::RunningTurns;
 
 /// What all rings together may hold before they are kept short.
 const RING_BUDGET: usize = 256 * 1024 * 1024;
+
+/// A deleted conversation is gone from the disk soon after this.
+const TIDIES_EVERY: Duration = Duration::from_secs(10);
 
 /// Conversations that are recovered at a time.
 const RECOVERED_AT_ONCE: usize = 64;
@@ -228,6 +231,16 @@ impl Runtime {
     /// Whether any turn runs.
     pub fn awake(&self) -> usize {
         self.0.registry.count()
+    }
+
+    /// Purges what was deleted and lets go of what is too old, now and then, as long as it is polled.
+    pub async fn keep_tidy(&self) {
+        loop {
+            if let Err(error) = self.0.store.tidy(self.0.clock.now()).await {
+                warn!(%error, "what was deleted could not be purged yet");
+            }
+            tokio::time::sleep(TIDIES_EVERY).await;
+        }
     }
 
     /// Starts nothing new and waits for the running turns, at most for `grace`. What then still runs is recovered at

@@ -52,6 +52,10 @@ impl Signal {
         self.news.lock().sealed = true;
     }
 
+    pub fn is_sealed(&self) -> bool {
+        self.look().sealed
+    }
+
     /// The writer is gone.
     pub fn close(&self) {
         self.news.lock().closed = true;

@@ -98,6 +98,11 @@ impl Store {
         self.inner.epoch
     }
 
+    /// Whether nothing is stored any more until the process starts again; reads go on.
+    pub fn is_sealed(&self) -> bool {
+        self.inner.shared.keeper.is_sealed()
+    }
+
     /// Stores a job. `Ok` means durable; `Refused`, `Full` and `Busy` mean that nothing of it was stored;
     /// `Sealed` leaves that open.
     pub async fn commit(&self, lane: Lane, job: Job) -> Result<(), Error> {

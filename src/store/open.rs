@@ -71,6 +71,8 @@ impl Place {
         conn.pragma_update(None, "wal_autocheckpoint", 0)?;
         conn.pragma_update(None, "secure_delete", true)?;
         conn.pragma_update(None, "cache_size", -65_536)?;
+        // Savepoints keep what they may have to put back in memory, not in a file.
+        conn.pragma_update(None, "temp_store", "MEMORY")?;
         migrate(&mut conn)?;
         Ok(conn)
     }

@@ -41,6 +41,7 @@ pub fn open(dir: &TempDir) -> (Store, Startup) {
 
 /// One thing in the log, as the test wrote it.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a test's log is short")]
 pub enum Written {
     Event(Event),
     Delta { message_id: MessageId, index: u32, text: String },
@@ -123,6 +124,11 @@ impl Talk {
         self.log.push((self.seq, Written::Event(event)));
         self.seq = self.seq.plus(1);
         self
+    }
+
+    /// Sets the clock of the events that follow.
+    pub fn clock(&mut self, millis: i64) {
+        self.now = millis;
     }
 
     pub fn create(&mut self) -> &mut Self {

@@ -95,6 +95,13 @@ impl Script {
         self
     }
 
+    /// The provider keeps its answers, under this id. Call it before the answers are changed.
+    pub fn kept_as(mut self, response_id: &str) -> Self {
+        let response_id = Some(response_id.to_owned());
+        self.usual.outputs.insert(0, ModelOutput::Opened { model: None, response_id });
+        self
+    }
+
     pub fn then_say(&self, text: &str) {
         self.answers.lock().unwrap().push_back(Answer { outputs: Self::words(text), ends: true });
     }

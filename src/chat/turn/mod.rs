@@ -93,6 +93,9 @@ pub struct QueuedTurn {
     /// Where the message goes, if the caller named a parent; else the leaf of its lane at that moment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_id: Option<MessageId>,
+    /// Where the lane begins, if none of its turns had started when this one was queued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<MessageId>,
     /// Hand the message to the running turn of its lane before that turn's next step.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub steer: bool,

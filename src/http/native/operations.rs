@@ -31,6 +31,9 @@ pub async fn readyz(state: State) -> Result<Answered<Health>> {
     if state.is_stopping() {
         return Err(Error::new(Kind::ShuttingDown, "the server is stopping"));
     }
+    if state.runtime().store().is_sealed() {
+        return Err(Error::new(Kind::StorageSealed, "nothing is stored before the next start"));
+    }
     // One read shows that the store is there.
     state.runtime().store().feed_position().await?;
     Ok(Answered(Health { status: "ok" }))

@@ -185,6 +185,9 @@ impl Writer {
             self.health = Health::FullUntil(Instant::now() + self.retry_full_after);
             tracing::warn!("the disk is full: nothing is stored until there is room");
             Error::Full
+        } else if error.is_busy() {
+            tracing::warn!("another program holds the database");
+            Error::Busy
         } else {
             self.health = Health::Sealed;
             self.shared.keeper.seal();
@@ -201,5 +204,92 @@ impl Drop for Gone<'_> {
     fn drop(&mut self) {
         self.0.queue.abandon();
         self.0.keeper.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::conversation::{ConversationInfo, Visibility};
+    use crate::chat::event::{Event, Seq};
+    use crate::clock::Timestamp;
+    use crate::id::{ConversationId, UserId, WorkspaceId};
+    use crate::store::record::{Job, Lane, Record};
+    use crate::store::{Options, assemble};
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    fn creation(title: String) -> Job {
+        let conversation = ConversationInfo {
+            id: ConversationId::new(),
+            workspace_id: WorkspaceId::new(),
+            created_by: UserId::new(),
+            agent: "default".to_owned(),
+            name: None,
+            title: Some(title),
+            visibility: Visibility::Private,
+            metadata: None,
+            archived: false,
+            created_at: NOW,
+        };
+        let conversation_id = conversation.id;
+        let event = Event::ConversationCreated { conversation };
+        let records = vec![Record::Event { conversation_id, prev: Seq::START, at: NOW, event }];
+        Job { conversation_id, expected_last_seq: Seq::START, records }
+    }
+
+    /// Commits the jobs as one batch.
+    fn commit(writer: &mut Writer, jobs: Vec<Job>) -> Vec<Result<(), Error>> {
+        let shared = Arc::clone(&writer.shared);
+        let push = |job| shared.queue.push(Lane::People, Work::Job(job)).unwrap();
+        let answers: Vec<_> = jobs.into_iter().map(push).collect();
+        let mut people = VecDeque::new();
+        shared.queue.take(&mut people);
+        writer.commit(&mut people);
+        answers.into_iter().map(|answer| answer.blocking_recv().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_batch_that_finds_no_page_fails_whole_and_the_next_one_has_room() {
+        let dir = tempfile::tempdir().unwrap();
+        let options =
+            Options { retry_full_after: Duration::ZERO, ..Options::new(dir.path().join("weir.db")) };
+        let (mut writer, _) = assemble(options, NOW).unwrap();
+        assert!(commit(&mut writer, vec![creation("first".to_owned())])[0].is_ok());
+
+        let pages: i64 = writer.conn.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+        let limit = |writer: &Writer, pages: i64| {
+            writer.conn.pragma_update(None, "max_page_count", pages).unwrap();
+        };
+        limit(&writer, pages + 4);
+        let fits = creation("fits".to_owned());
+        let mut stale = creation("stale".to_owned());
+        stale.expected_last_seq = Seq(7);
+        let batch = vec![fits.clone(), stale, creation("x".repeat(100_000)), creation("last".to_owned())];
+        let answers = commit(&mut writer, batch);
+        assert!(answers.iter().all(|answer| matches!(answer, Err(Error::Full))), "{answers:?}");
+        let count = |writer: &Writer| -> i64 {
+            writer.conn.query_row("SELECT count(*) FROM conversations", [], |row| row.get(0)).unwrap()
+        };
+        assert_eq!(count(&writer), 1);
+
+        limit(&writer, 1 << 30);
+        let answers = commit(&mut writer, vec![fits]);
+        assert!(answers[0].is_ok(), "{answers:?}");
+        assert_eq!((count(&writer), writer.journal.next), (2, 3));
+    }
+
+    #[test]
+    fn one_refused_job_leaves_the_others_of_its_batch() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut writer, _) = assemble(Options::new(dir.path().join("weir.db")), NOW).unwrap();
+        let mut twice = creation("twice".to_owned());
+        twice.records.extend(twice.records.clone());
+        let answers = commit(&mut writer, vec![creation("a".to_owned()), twice, creation("b".to_owned())]);
+        let stored: Vec<_> = answers.iter().map(Result::is_ok).collect();
+        assert_eq!(stored, [true, false, true]);
+        let titles = "SELECT group_concat(title, ' ' ORDER BY title) FROM conversations";
+        let titles: String = writer.conn.query_row(titles, [], |row| row.get(0)).unwrap();
+        assert_eq!(titles, "a b");
     }
 }
