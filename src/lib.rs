@@ -8,6 +8,8 @@ pub mod chat;
 pub mod clock;
 pub mod config;
 pub mod data_dir;
+#[cfg(feature = "failpoints")]
+pub mod failpoint;
 pub mod http;
 pub mod id;
 pub mod provider;

@@ -128,6 +128,8 @@ enum WorkspacesAction {
 }
 
 fn main() -> ExitCode {
+    #[cfg(feature = "failpoints")]
+    weir::failpoint::set_up();
     let arguments = Arguments::parse();
     match act(arguments.action.unwrap_or(Action::Serve(arguments.serve))) {
         Ok(()) => ExitCode::SUCCESS,

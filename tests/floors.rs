@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Top last. A module may import what stands on a line above its own, never a sibling on the same line.
 const FLOORS: &[&[&str]] = &[
-    &["id", "clock"],
+    &["id", "clock", "failpoint"],
     &["scope"],
     &["chat"],
     &["store", "search", "provider", "tool", "auth", "blob"],

@@ -1,0 +1,62 @@
+//! Stops the process at a named failpoint for the crash tests, which then kill it. Not in a release: only where
+//! the feature `failpoints` is on.
+
+use std::path::Path;
+use std::sync::Mutex;
+
+/// Every failpoint, in the order in which a send and its answer come past them.
+pub const NAMES: &[&str] = &[
+    "runtime::before_commit",
+    "store::before_apply",
+    "store::before_commit",
+    "store::after_commit",
+    "store::after_answer",
+    "runtime::after_commit",
+    "runtime::after_publish",
+    "runtime::before_answer",
+];
+
+/// Names the file that says where to stop: `<failpoint> <hit>`. It may come and go while the process runs.
+const FILE: &str = "WEIR_FAILPOINT_FILE";
+
+/// Sets up what `FAILPOINTS` asks for (see the crate `fail`), or else the stop that the file asks for: the thread
+/// that comes to the failpoint for the given time since the file was there says so, and never goes on.
+pub fn set_up() {
+    let scenario = fail::FailScenario::setup();
+    // It lasts as long as the process.
+    std::mem::forget(scenario);
+    let Ok(file) = std::env::var(FILE) else { return };
+    let file: &'static str = file.leak();
+    for name in NAMES {
+        fail::cfg_callback(*name, move || pass(name, Path::new(file)))
+            .expect("a failpoint can be configured");
+    }
+}
+
+struct Passed {
+    order: String,
+    times: u32,
+}
+
+static PASSED: Mutex<Passed> = Mutex::new(Passed { order: String::new(), times: 0 });
+
+fn pass(name: &str, file: &Path) {
+    let Ok(order) = std::fs::read_to_string(file) else { return };
+    let Some((stop_at, hit)) = order.split_once(' ') else { return };
+    if stop_at != name {
+        return;
+    }
+    let mut passed = PASSED.lock().expect("nobody panics while passing");
+    if passed.order != order {
+        *passed = Passed { order: order.clone(), times: 0 };
+    }
+    passed.times += 1;
+    let is_it = hit.trim().parse() == Ok(passed.times);
+    drop(passed);
+    if is_it {
+        eprintln!("failpoint reached: {name}");
+        loop {
+            std::thread::park();
+        }
+    }
+}
