@@ -8,6 +8,7 @@ pub mod chat;
 pub mod clock;
 pub mod config;
 pub mod data_dir;
+pub mod http;
 pub mod id;
 pub mod provider;
 pub mod runtime;

@@ -13,6 +13,7 @@ use weir::admin::{self, Answer, Command};
 use weir::auth::ApiKey;
 use weir::config::{self, Config, Flags};
 use weir::data_dir;
+use weir::http;
 use weir::id::KeyId;
 use weir::scope::{Permission, WorkspaceRole};
 use weir::server;
@@ -50,6 +51,8 @@ enum Action {
     Users(Group<UsersAction>),
     /// Workspaces
     Workspaces(Group<WorkspacesAction>),
+    /// Print the OpenAPI document of the HTTP API
+    Openapi,
     /// Ask the server whether it is alive; exits 0 or 1
     Healthcheck(Settings),
 }
@@ -150,6 +153,10 @@ fn act(action: Action) -> anyhow::Result<()> {
         Action::Keys(group) => administer(group.config, group.data, keys_command(group.action)),
         Action::Users(group) => administer(group.config, group.data, users_command(group.action)),
         Action::Workspaces(group) => administer(group.config, group.data, workspaces_command(group.action)),
+        Action::Openapi => {
+            print!("{}", http::openapi::document());
+            Ok(())
+        }
         Action::Healthcheck(settings) => healthcheck(load(settings)?.server.listen),
     }
 }

@@ -1,28 +1,145 @@
 //! The composition root: builds, starts and stops everything, in order.
 
+mod listen;
+mod providers;
+mod telemetry;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
 use anyhow::Context;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
 
 use crate::admin;
 use crate::auth::Directory;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::data_dir::DataDir;
+use crate::http;
+use crate::runtime::Runtime;
+use crate::runtime::agent::DEFAULT_AGENT;
+use crate::store::{self, Store};
+use providers::Roster;
+
+const SAVES_USAGE_EVERY: Duration = Duration::from_secs(60);
 
 /// Serves until SIGTERM or SIGINT.
 pub async fn run(config: Config) -> anyhow::Result<()> {
+    telemetry::log(&config.logging)?;
+    // From the first moment on: a signal during the start ends the server in order as well.
+    let mut signals = Signals::listen()?;
+    let numbers = telemetry::count()?;
+    let clock = Clock::System;
+
     let dir = DataDir::lock(&config.server.data)?;
-    let mut directory = Directory::open(&dir.control_db(), Clock::System)?;
+    let mut directory = Directory::open(&dir.control_db(), clock.clone())?;
     if let Some(key) = &config.root_key {
         directory = directory.with_root_key(key);
     }
+    let directory = Arc::new(directory);
     let commands = admin::Listener::bind(&dir).context("cannot open admin.sock")?;
+    let (store, startup) = Store::open(store::Options::new(dir.weir_db()), clock.now())
+        .with_context(|| format!("cannot open {}", dir.weir_db().display()))?;
+    let roster = Roster::of(&config, &clock).await?;
+    let listener = TcpListener::bind(config.server.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", config.server.listen))?;
 
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let stop = async move {
-        tokio::select! { _ = terminate.recv() => {} _ = interrupt.recv() => {} }
-    };
-    admin::serve(commands, &directory, stop).await;
+    let address = listener.local_addr()?;
+    let runtime = Runtime::new(store.clone(), roster.agents, clock);
+    runtime.recover(startup.unfinished).await;
+    let options = edges(&config);
+    let state = http::State::new(runtime.clone(), directory.clone(), roster.providers, numbers, options);
+    let stop = CancellationToken::new();
+    let mut edges = JoinSet::new();
+    edges.spawn(listen::serve(listener, http::router(state.clone()), stop.clone()));
+    if let Some(address) = config.metrics.listen {
+        let listener =
+            TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+        edges.spawn(listen::serve(listener, http::metrics_router(state.clone()), stop.clone()));
+    }
+    let usage = tokio::spawn(save_usage(directory.clone()));
+    announce(address, &runtime).await;
+
+    admin::serve(commands, &directory, signals.next()).await;
+
+    info!("stopping: no new turns, running ones get {:?}", config.server.grace);
+    state.stop();
+    tokio::select! {
+        () = runtime.drain(config.server.grace) => {}
+        () = signals.next() => info!("stopping at once"),
+    }
+    stop.cancel();
+    edges.join_all().await;
+    usage.abort();
+    store.close().await;
     directory.save_usage()?;
     Ok(())
+}
+
+fn edges(config: &Config) -> http::Options {
+    let limits = http::Limits {
+        body_bytes: config.limits.body_bytes,
+        message_bytes: config.limits.message_bytes,
+        ..http::Limits::default()
+    };
+    http::Options {
+        limits,
+        allowed_origins: config
+            .server
+            .allowed_origins
+            .iter()
+            .map(|origin| origin.as_str().to_owned())
+            .collect(),
+        public_url: config.server.public_url.as_ref().map(|url| url.as_str().to_owned()),
+        metrics_token: config.metrics.token.clone(),
+    }
+}
+
+/// Writes down now and then when keys were last used.
+async fn save_usage(directory: Arc<Directory>) {
+    loop {
+        tokio::time::sleep(SAVES_USAGE_EVERY).await;
+        if let Err(error) = directory.save_usage() {
+            warn!(%error, "when the keys were last used could not be written down");
+        }
+    }
+}
+
+/// SIGTERM and SIGINT, each time that one of them comes.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! { _ = self.terminate.recv() => {} _ = self.interrupt.recv() => {} }
+    }
+}
+
+/// What a person needs to know to begin, and nothing else.
+async fn announce(address: SocketAddr, runtime: &Runtime) {
+    println!("weir listens on http://{address}");
+    for agent in runtime.agents().iter() {
+        let provider = &agent.options.provider;
+        let label =
+            if agent.options.id == DEFAULT_AGENT { String::new() } else { format!("{}: ", agent.options.id) };
+        match agent.model(None).await {
+            Ok(model) => {
+                let context = agent.context_tokens(&model);
+                println!("{label}provider {provider}, model {}, {context} tokens of context", model.id);
+            }
+            Err(failure) => println!("{label}provider {provider} is not usable yet: {failure}"),
+        }
+    }
 }

@@ -127,6 +127,9 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         turn_id: Option<TurnId>,
         message: Message,
+        /// The provider's own id of an answer that it keeps, and that can be followed again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        response_id: Option<String>,
     },
     #[serde(rename = "part.started")]
     PartStarted { turn_id: TurnId, message_id: MessageId, index: u32, part: Part },
@@ -290,6 +293,7 @@ pub struct Delta {
 }
 
 /// One entry of the log, structural or streamed.
+#[expect(clippy::large_enum_variant, reason = "a commit holds a few of them, and drops them at once")]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Entry {
     Event(Event),

@@ -105,6 +105,14 @@ pub enum Part {
 }
 
 impl Part {
+    /// Whether its text comes in deltas.
+    pub const fn is_streamed(&self) -> bool {
+        match self {
+            Self::Text { .. } | Self::Reasoning { .. } | Self::ToolCall { .. } => true,
+            Self::File { .. } | Self::Source { .. } | Self::Notice { .. } => false,
+        }
+    }
+
     /// The streamed text: what the concatenated deltas of this part spell.
     pub fn streamed(&self) -> &str {
         match self {

@@ -82,12 +82,14 @@ impl Endpoint {
         framing: Framing,
         continuity: Continuity,
         tool_names: ToolNames,
-        fold: fn(Redactor) -> Box<dyn Fold>,
+        fold: impl Fn(Redactor) -> Box<dyn Fold> + Send + Sync + 'static,
     ) -> ModelStream {
         let endpoint = Arc::new(self.clone());
         let ask = Arc::new(ask);
+        let fold = Arc::new(fold);
         persist(self.patience, continuity, move || {
-            let (endpoint, ask, tool_names) = (endpoint.clone(), ask.clone(), tool_names.clone());
+            let (endpoint, ask, fold) = (endpoint.clone(), ask.clone(), fold.clone());
+            let tool_names = tool_names.clone();
             stream::once(async move {
                 let asked_at = Instant::now();
                 let manner = Manner { caps: endpoint.caps, redactor: endpoint.redactor.clone(), tool_names };
@@ -115,7 +117,8 @@ impl Endpoint {
         let late = |_| Failure::timeout("the provider's list did not come in time");
         let body = timeout_at(due, beginning(response, LIST_BYTES)).await.map_err(late)?;
         serde_json::from_slice(&body).map_err(|error| {
-            Failure::refused(format!("the provider's list is not what it should be: {error}"))
+            let detail = self.redactor.clean(&error.to_string());
+            Failure::refused(format!("the provider's list is not what it should be: {detail}"))
         })
     }
 

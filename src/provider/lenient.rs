@@ -16,8 +16,10 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(json: &'a str, mended: &'a mut Strin
     if let Ok(document) = serde_json::from_str(json) {
         return Ok(document);
     }
-    let malformed =
-        |error: serde_json::Error| Failure::malformed(format!("an event that cannot be read: {error}"));
+    // Without the parser's own words: they quote what it read, and that may be anything.
+    let malformed = |error: serde_json::Error| {
+        Failure::malformed(format!("an event that cannot be read, at its byte {}", error.column()))
+    };
     let value: Value = serde_json::from_str(&with_whole_surrogates(json)).map_err(malformed)?;
     *mended = value.to_string();
     serde_json::from_str(mended).map_err(malformed)

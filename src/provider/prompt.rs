@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::chat::message::Part;
+use crate::chat::context::Item;
+use crate::chat::message::{Opaque, Part};
+use crate::id::CallId;
+use crate::provider::Kind;
 
 /// What a person sent, as text. A file is named: its content is not part of a prompt.
 pub(crate) fn user_text(parts: &[Part]) -> String {
@@ -37,4 +40,45 @@ pub(crate) fn arguments(args_text: &str) -> Value {
         Ok(object @ Value::Object(_)) => object,
         Ok(_) | Err(_) => json!({"invalid_arguments": args_text}),
     }
+}
+
+/// What a kind of API wrote beside a part; another one's is nothing to it.
+pub(crate) fn own(opaque: Option<&Opaque>, kind: Kind) -> Option<&Value> {
+    opaque.filter(|opaque| opaque.api == kind.name()).map(|opaque| &opaque.data)
+}
+
+/// The ids of calls as the provider made them; where another one did, short ones of ours that all of them take
+/// (Mistral wants nine letters or digits).
+pub(crate) struct CallIds(Vec<(CallId, String)>);
+
+impl CallIds {
+    pub(crate) fn of(items: &[Item], kind: Kind) -> Self {
+        let parts = items.iter().flat_map(|item| match item {
+            Item::Assistant { parts } => parts.as_slice(),
+            Item::User { .. } | Item::ToolResult { .. } => &[],
+        });
+        let ids = parts.filter_map(|part| match &part.part {
+            Part::ToolCall { call_id, .. } => {
+                Some((*call_id, wire_id(*call_id, own(part.opaque.as_ref(), kind))))
+            }
+            Part::Text { .. }
+            | Part::Reasoning { .. }
+            | Part::File { .. }
+            | Part::Source { .. }
+            | Part::Notice { .. } => None,
+        });
+        Self(ids.collect())
+    }
+
+    pub(crate) fn of_call(&self, id: CallId) -> String {
+        match self.0.iter().find(|(call, _)| *call == id) {
+            Some((_, wire)) => wire.clone(),
+            None => wire_id(id, None),
+        }
+    }
+}
+
+fn wire_id(id: CallId, own: Option<&Value>) -> String {
+    let given = own.and_then(|data| data["id"].as_str()).filter(|id| !id.is_empty());
+    given.map_or_else(|| id.to_string().split_off(CallId::PREFIX.len() + 1 + 17), str::to_owned)
 }

@@ -153,7 +153,8 @@ impl Lines {
                 self.chunk.advance(1);
                 return Poll::Ready(Some(Ok(self.line(piece))));
             }
-            self.held.extend_from_slice(&self.chunk);
+            // Taken, since the wait below may begin anew.
+            self.held.extend_from_slice(&std::mem::take(&mut self.chunk));
             self.chunk = match ready!(self.chunks.poll_next(cx)) {
                 Some(Ok(chunk)) => chunk,
                 Some(Err(failure)) => {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Instant;
 use tracing::{Instrument, debug, error, info_span, warn};
 
 use super::batch::Batch;
@@ -97,7 +98,7 @@ pub(super) struct Actor {
     opaque: BTreeMap<(MessageId, u32), Opaque>,
     calls: JoinSet<()>,
     running: HashMap<TurnId, RunningCall>,
-    deadlines: BTreeSet<(Timestamp, TurnId)>,
+    deadlines: BTreeSet<(Instant, TurnId)>,
     share: Share,
     /// A command that came while a batch of model output was collected.
     next: Option<Mail>,
@@ -174,6 +175,13 @@ async fn refuse_all(mut mailbox: mpsc::Receiver<Mail>, why: impl Fn() -> Error) 
 }
 
 impl Mail {
+    fn deadline(turn_id: TurnId) -> Self {
+        let command = Command::Turn { turn_id, input: Input::DeadlinePassed };
+        let order = Order { command, receipt: ReceiptOf::default(), idempotency: None };
+        let (reply, _) = oneshot::channel();
+        Self::Command { order, reply }
+    }
+
     fn refuse(self, error: Error) {
         match self {
             // Whoever asked may be gone.
@@ -223,7 +231,14 @@ impl Actor {
         loop {
             let idle = self.conversation.is_idle();
             let deadline = self.deadlines.first().copied();
-            let wait = deadline.map(|(at, _)| at.since(self.shared.clock.now()));
+            // A mailbox that is never empty must not keep a turn alive beyond its time.
+            if let Some((at, turn_id)) = deadline
+                && at <= Instant::now()
+            {
+                self.deadlines.remove(&(at, turn_id));
+                return Some(Mail::deadline(turn_id));
+            }
+            let wakes_at = deadline.map_or_else(Instant::now, |(at, _)| at);
             tokio::select! {
                 biased;
                 mail = self.mailbox.recv() => return mail,
@@ -234,14 +249,7 @@ impl Actor {
                         return Some(mail);
                     }
                 }
-                () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {
-                    let Some((at, turn_id)) = deadline else { continue };
-                    self.deadlines.remove(&(at, turn_id));
-                    let command = Command::Turn { turn_id, input: Input::DeadlinePassed };
-                    let (reply, _) = oneshot::channel();
-                    let order = Order { command, receipt: ReceiptOf::default(), idempotency: None };
-                    return Some(Mail::Command { order, reply });
-                }
+                () = tokio::time::sleep_until(wakes_at), if deadline.is_some() => {}
                 () = tokio::time::sleep(SLEEPS_AFTER), if idle => return None,
             }
         }
@@ -411,7 +419,9 @@ impl Actor {
                 }
             }
             Effect::WakeAt { turn_id, at } => {
-                self.deadlines.insert((at, turn_id));
+                // From here on the clock on the wall may jump as it likes.
+                let left = at.since(self.shared.clock.now());
+                self.deadlines.insert((Instant::now() + left, turn_id));
             }
         }
     }

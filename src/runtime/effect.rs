@@ -11,13 +11,14 @@ use tracing::{info, warn};
 use super::Shared;
 use super::agent::Agent;
 use super::conversation::Mail;
+use super::reattach::Unshown;
 use crate::chat::context::{self, Item, PathMessage};
 use crate::chat::event::Problem;
 use crate::chat::message::{MessageStatus, Part};
 use crate::chat::turn::placement;
 use crate::chat::turn::{CallFailure, Fence, Input, ModelOutput, Placement, Recovery, Turn};
 use crate::id::{ConversationId, TurnId};
-use crate::provider::{self, Ending};
+use crate::provider::{self, Ending, FailureKind, Reattach};
 
 /// A context is filled up to so many bytes per token that the model takes: on the safe side for English, and for
 /// scripts of three bytes a character with a token each.
@@ -38,7 +39,7 @@ pub(super) struct ModelCall {
 /// What the model's caller tells the conversation.
 #[derive(Debug)]
 pub(super) enum Said {
-    Opened { model: Option<String>, placement: Placement },
+    Opened { model: Option<String>, placement: Placement, response_id: Option<String> },
     Output(ModelOutput),
     Failed(CallFailure),
 }
@@ -46,7 +47,9 @@ pub(super) enum Said {
 impl Said {
     pub fn into_input(self, fence: Fence) -> Input {
         match self {
-            Self::Opened { model, placement } => Input::MessageOpened { fence, model, placement },
+            Self::Opened { model, placement, response_id } => {
+                Input::MessageOpened { fence, model, placement, response_id }
+            }
             Self::Output(output) => Input::Model { fence, output },
             Self::Failed(failure) => Input::ModelFailed { fence, failure },
         }
@@ -93,15 +96,32 @@ async fn answer(shared: &Shared, call: &ModelCall) -> Result<(), CallFailure> {
 
     let resumed = Resumed::of(&call.turn, &path);
     let asked = Asked { agent, model, context_tokens, call, resumed: &resumed };
+    if let Some(response_id) = asked.kept_answer() {
+        let reattach = Reattach { response_id, after: None };
+        match asked.stream(&path, Way::Follow(reattach)).await {
+            Err(failure) if failure.kind != FailureKind::Broken => {
+                warn!(%failure, "the provider no longer has the answer; asked again");
+            }
+            ended => return Ok(ended?),
+        }
+    }
     let ending = resumed.ending(agent);
-    match asked.stream(&path, ending).await {
+    match asked.stream(&path, Way::Ask(ending)).await {
         // Declared to accept a trailing assistant message, the model does not.
         Err(failure) if failure.status == Some(400) && ending == Ending::Prefill => {
             warn!(%failure, "the model refused to go on from its own words; asked in words instead");
-            Ok(asked.stream(&path, Ending::Normal).await?)
+            Ok(asked.stream(&path, Way::Ask(Ending::Normal)).await?)
         }
         ended => Ok(ended?),
     }
+}
+
+/// How an answer is come by.
+enum Way {
+    /// The model makes it.
+    Ask(Ending),
+    /// The provider went on with the one that was cut.
+    Follow(Reattach),
 }
 
 /// What an earlier attempt at the same step left behind.
@@ -149,21 +169,34 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    async fn stream(&self, path: &[PathMessage], ending: Ending) -> Result<(), provider::Failure> {
-        let mut stream = self.agent.provider.stream(self.request(path, ending));
-        let mut opening = Opening::new(self.resumed);
-        let mut model = Some(self.model.id.clone());
+    /// The provider's id of the cut answer, where that can be followed to its end.
+    fn kept_answer(&self) -> Option<String> {
+        let goes_on = self.call.turn.plan.recovery == Recovery::Continue;
+        self.call.turn.response_id.clone().filter(|_| goes_on)
+    }
+
+    async fn stream(&self, path: &[PathMessage], way: Way) -> Result<(), provider::Failure> {
+        let mut unshown = match &way {
+            Way::Ask(_) => None,
+            Way::Follow(_) => Some(Unshown::new(self.resumed.cut.clone())),
+        };
+        let mut opening = Opening::new(self.resumed, &way, self.model.id.clone());
+        let mut stream = self.agent.provider.stream(self.request(path, way));
         let asked_at = Instant::now();
         while let Some(output) = stream.next().await {
             match output {
-                Ok(ModelOutput::Opened { model: named, .. }) => {
+                Ok(ModelOutput::Opened { model, response_id }) => {
                     metrics::histogram!("weir_upstream_first_byte_seconds")
                         .record(asked_at.elapsed().as_secs_f64());
-                    model = named.or(model);
+                    opening.name(model, response_id);
                 }
                 Ok(output) => {
                     let finished = matches!(output, ModelOutput::Finished { .. });
-                    for said in opening.take(output, &model) {
+                    let outputs = match &mut unshown {
+                        Some(unshown) => unshown.take(output),
+                        None => vec![output],
+                    };
+                    for said in outputs.into_iter().flat_map(|output| opening.take(output)) {
                         self.call.mouth.say(said).await;
                     }
                     if finished {
@@ -172,7 +205,7 @@ impl Asked<'_> {
                 }
                 Err(failure) => {
                     info!(%failure, "the model call failed");
-                    for said in opening.give_up(&model) {
+                    for said in opening.give_up() {
                         self.call.mouth.say(said).await;
                     }
                     return Err(failure);
@@ -182,7 +215,11 @@ impl Asked<'_> {
         Err(provider::Failure::ended_early())
     }
 
-    fn request(&self, path: &[PathMessage], ending: Ending) -> provider::Request {
+    fn request(&self, path: &[PathMessage], way: Way) -> provider::Request {
+        let (ending, reattach) = match way {
+            Way::Ask(ending) => (ending, None),
+            Way::Follow(reattach) => (Ending::Normal, Some(reattach)),
+        };
         let request = &self.call.turn.plan.request;
         // Starting over, the cut answer is not part of what the model is given.
         let kept = match self.resumed.recovery {
@@ -203,7 +240,7 @@ impl Asked<'_> {
             settings: request.settings.clone(),
             context_tokens: Some(self.context_tokens),
             ending,
-            reattach: None,
+            reattach,
         }
     }
 }
@@ -211,6 +248,10 @@ impl Asked<'_> {
 /// The beginning of an answer, held back until it is known where its message belongs.
 struct Opening<'a> {
     resumed: &'a Resumed,
+    /// Known before the first word.
+    settled: Option<Placement>,
+    model: String,
+    response_id: Option<String>,
     held: Vec<ModelOutput>,
     text: String,
     bytes: usize,
@@ -218,11 +259,32 @@ struct Opening<'a> {
 }
 
 impl<'a> Opening<'a> {
-    fn new(resumed: &'a Resumed) -> Self {
-        Self { resumed, held: Vec::new(), text: String::new(), bytes: 0, open: false }
+    fn new(resumed: &'a Resumed, way: &Way, model: String) -> Self {
+        let settled = match (way, resumed.recovery) {
+            (Way::Follow(_), _) => Some(Placement::Child),
+            (Way::Ask(_), _) if resumed.cut.is_empty() => Some(Placement::Child),
+            (Way::Ask(_), Recovery::Restart) => Some(Placement::Sibling),
+            (Way::Ask(_), Recovery::Continue | Recovery::Fail) => None,
+        };
+        Self {
+            resumed,
+            settled,
+            model,
+            response_id: None,
+            held: Vec::new(),
+            text: String::new(),
+            bytes: 0,
+            open: false,
+        }
     }
 
-    fn take(&mut self, output: ModelOutput, model: &Option<String>) -> Vec<Said> {
+    /// The provider accepted the request.
+    fn name(&mut self, model: Option<String>, response_id: Option<String>) {
+        self.model = model.unwrap_or_else(|| std::mem::take(&mut self.model));
+        self.response_id = response_id;
+    }
+
+    fn take(&mut self, output: ModelOutput) -> Vec<Said> {
         if self.open {
             return vec![Said::Output(output)];
         }
@@ -234,37 +296,38 @@ impl<'a> Opening<'a> {
         }
         let finished = matches!(output, ModelOutput::Finished { .. });
         self.held.push(output);
-        let placement = match self.place() {
-            None if finished => placement::judge_whole(&self.resumed.cut, &self.text),
-            None => return Vec::new(),
-            Some(placement) => placement,
-        };
-        self.release(placement, model)
+        match self.place() {
+            Some(placement) => self.release(placement),
+            None if finished => self.release(placement::judge_whole(&self.resumed.cut, &self.text)),
+            None => Vec::new(),
+        }
     }
 
     /// The answer broke off before it could be judged; what was said of it is shown all the same.
-    fn give_up(&mut self, model: &Option<String>) -> Vec<Said> {
+    fn give_up(&mut self) -> Vec<Said> {
         let shown = self.held.iter().any(|output| matches!(output, ModelOutput::Delta { .. }));
         if self.open || !shown {
             return Vec::new();
         }
-        self.release(placement::judge_whole(&self.resumed.cut, &self.text), model)
+        self.release(placement::judge_whole(&self.resumed.cut, &self.text))
     }
 
-    fn release(&mut self, placement: Placement, model: &Option<String>) -> Vec<Said> {
+    fn release(&mut self, placement: Placement) -> Vec<Said> {
         self.open = true;
-        let opened = Said::Opened { model: model.clone(), placement };
+        let (model, response_id) = (Some(std::mem::take(&mut self.model)), self.response_id.take());
+        let opened = Said::Opened { model, placement, response_id };
         std::iter::once(opened).chain(self.held.drain(..).map(Said::Output)).collect()
     }
 
     fn place(&self) -> Option<Placement> {
-        match self.resumed.recovery {
-            _ if self.resumed.cut.is_empty() => Some(Placement::Child),
-            Recovery::Restart => Some(Placement::Sibling),
-            Recovery::Continue | Recovery::Fail if self.bytes > HELD_BYTES => Some(Placement::Child),
-            Recovery::Continue | Recovery::Fail if self.text.trim_start().is_empty() => None,
-            Recovery::Continue | Recovery::Fail => placement::judge(&self.resumed.cut, &self.text),
+        if self.settled.is_some() {
+            return self.settled;
         }
+        if self.bytes > HELD_BYTES {
+            return Some(Placement::Child);
+        }
+        let said = !self.text.trim_start().is_empty();
+        said.then(|| placement::judge(&self.resumed.cut, &self.text)).flatten()
     }
 
     fn is_text(&self, index: u32) -> bool {

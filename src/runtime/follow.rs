@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::frame::{Frame, FrameEffect};
 use super::live::{Found, Live};
@@ -37,6 +38,8 @@ pub struct Follow {
     /// Where the log ended, as far as memory knew, when this follower came.
     attached_at: Option<Seq>,
     caught_up: bool,
+    /// Since when nothing is found at the cursor. Kept here, since whoever waits may give up and ask again.
+    lost_since: Option<Instant>,
     only_turn: Option<TurnId>,
     ended: bool,
 }
@@ -68,6 +71,7 @@ impl Follow {
             cursor,
             attached_at,
             caught_up: false,
+            lost_since: None,
             only_turn: None,
             ended: false,
         }
@@ -136,8 +140,13 @@ impl Follow {
         }
         if self.cursor < end {
             // Committed but not yet shown, or no place where a piece of text begins.
-            let published = tokio::time::timeout(PUBLISHED_WITHIN, self.changed.changed()).await;
-            return Ok(published.is_err().then(|| self.resync(INSIDE_CHARACTER, end)));
+            let patience = *self.lost_since.get_or_insert_with(Instant::now) + PUBLISHED_WITHIN;
+            if Instant::now() >= patience {
+                return Ok(Some(self.resync(INSIDE_CHARACTER, end)));
+            }
+            // Something new, or the end of patience: the next look finds out.
+            drop(tokio::time::timeout_at(patience, self.changed.changed()).await);
+            return Ok(None);
         }
         // The end of a log that nobody writes to at the moment.
         if !self.caught_up {
@@ -164,6 +173,7 @@ impl Follow {
     fn hand_out(&mut self, mut frames: Vec<Frame>) -> Option<Next> {
         if let Some(last) = frames.last() {
             self.cursor = last.seq;
+            self.lost_since = None;
         }
         if let Some(turn_id) = self.only_turn {
             frames.retain(|frame| frame.turn_id == Some(turn_id));

@@ -12,6 +12,7 @@ pub mod follow;
 pub mod frame;
 pub mod live;
 mod open_text;
+mod reattach;
 mod registry;
 mod running;
 pub mod snapshot;

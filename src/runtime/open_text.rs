@@ -140,7 +140,7 @@ impl OpenTexts {
 
     pub fn evolve(&mut self, prev: Seq, entry: &Entry) {
         match entry {
-            Entry::Event(Event::MessageCreated { turn_id: Some(turn_id), message })
+            Entry::Event(Event::MessageCreated { turn_id: Some(turn_id), message, .. })
                 if message.role == Role::Assistant =>
             {
                 self.0.push(OpenText::new(message.id, *turn_id));

@@ -1,18 +1,21 @@
 //! Accepts connections and serves HTTP/1.1 on them, with small buffers and bounds on what a client may hold.
 
-use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hyper::server::conn::http1;
+use hyper::server::conn::http1::{self, UpgradeableConnection};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
+
+use crate::http::stall::{CutOff, STUCK_AFTER};
+
+type Connection = UpgradeableConnection<TokioIo<CutOff<TcpStream>>, TowerToHyperService<Router>>;
 
 /// Connections at a time. Past it, new ones wait in the kernel's queue.
 const CONNECTIONS: usize = 50_000;
@@ -31,7 +34,6 @@ const CLOSES_WITHIN: Duration = Duration::from_secs(5);
 
 /// Serves until `stop`, then lets requests in flight finish.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
-    let graceful = GracefulShutdown::new();
     let connections = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let permit = connections.clone().acquire_owned().await.expect("the semaphore is never closed");
@@ -39,7 +41,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
             accepted = listener.accept() => accepted,
             () = stop.cancelled() => break,
         };
-        let (socket, peer) = match accepted {
+        let (socket, _) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 warn!(%error, "a connection could not be accepted");
@@ -47,32 +49,39 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
                 continue;
             }
         };
-        let connection = graceful.watch(connect(socket, peer, router.clone()));
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                debug!(%error, "a connection ended");
-            }
-            drop(permit);
-        });
+        tokio::spawn(converse(connect(socket, router.clone()), stop.clone(), permit));
     }
     drop(listener);
-    if tokio::time::timeout(CLOSES_WITHIN, graceful.shutdown()).await.is_err() {
+    let all = u32::try_from(CONNECTIONS).expect("a few thousand");
+    if tokio::time::timeout(CLOSES_WITHIN, connections.acquire_many(all)).await.is_err() {
         debug!("some connections were still open");
     }
 }
 
-fn connect(
-    socket: TcpStream,
-    peer: SocketAddr,
-    router: Router,
-) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
+/// One connection from its first byte to its last; at `stop` it finishes the request in flight and no more.
+async fn converse(connection: Connection, stop: CancellationToken, permit: OwnedSemaphorePermit) {
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        debug!(%error, "a connection ended");
+    }
+    drop(permit);
+}
+
+fn connect(socket: TcpStream, router: Router) -> Connection {
     // Small frames must leave at once; a socket that refuses this is about to fail anyway.
     let _ = socket.set_nodelay(true);
-    let router = router.layer(axum::Extension(ConnectInfo(peer)));
+    let socket = TokioIo::new(CutOff::new(socket, STUCK_AFTER));
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS_WITHIN)
         .max_buf_size(BUFFER)
-        .serve_connection(TokioIo::new(socket), TowerToHyperService::new(router))
+        .serve_connection(socket, TowerToHyperService::new(router))
         .with_upgrades()
 }

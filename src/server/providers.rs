@@ -89,8 +89,9 @@ async fn ollama_is_there() -> bool {
 
 fn options_of(id: &str, agent: &config::Agent, provider: String) -> anyhow::Result<AgentOptions> {
     let prompt = match &agent.prompt {
-        Some(path) => std::fs::read_to_string(path)
-            .with_context(|| format!("the prompt of the agent `{id}` cannot be read from {}", path.display()))?,
+        Some(path) => std::fs::read_to_string(path).with_context(|| {
+            format!("the prompt of the agent `{id}` cannot be read from {}", path.display())
+        })?,
         None => DEFAULT_PROMPT.to_owned(),
     };
     Ok(AgentOptions {

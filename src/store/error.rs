@@ -18,8 +18,8 @@ pub enum Error {
     /// Whether the job was stored is unknown, and nothing is stored any more until the process restarts.
     #[error("the store is sealed until the next start: whether this was stored is unknown")]
     Sealed,
-    /// More jobs wait than the store takes; nothing of this one was stored.
-    #[error("the store has too many jobs waiting")]
+    /// More jobs wait than the store takes, or another program holds the database; nothing of this one was stored.
+    #[error("the store is busy")]
     Busy,
     #[error("the store is closed")]
     Closed,
@@ -29,6 +29,7 @@ pub enum Error {
     NewerSchema { found: i64, known: i64 },
     #[error("this SQLite is {found}; at least 3.51.3 is needed")]
     OldSqlite { found: &'static str },
+    /// As the answer to a job: nothing of it was stored.
     #[error("the database says: {0}")]
     Database(Arc<rusqlite::Error>),
     #[error("the schema could not be brought up to date: {0}")]
@@ -81,13 +82,25 @@ impl Error {
         self.code() == Some(ErrorCode::DiskFull)
     }
 
+    /// Somebody else holds the database, such as an operator's shell. Nothing was begun.
+    pub(super) fn is_busy(&self) -> bool {
+        matches!(self.code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+    }
+
     /// Whether the job alone is at fault, so that its savepoint may be rolled back and the batch go on.
     pub(super) fn spares_the_batch(&self) -> bool {
         match self {
             Self::Refused(_) | Self::Corrupt { .. } => true,
-            Self::Database(_) => {
-                matches!(self.code(), Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig))
-            }
+            Self::Database(_) => matches!(
+                self.code(),
+                None | Some(
+                    ErrorCode::Unknown
+                        | ErrorCode::ConstraintViolation
+                        | ErrorCode::TooBig
+                        | ErrorCode::TypeMismatch
+                        | ErrorCode::ParameterOutOfRange
+                )
+            ),
             _ => false,
         }
     }
@@ -95,7 +108,7 @@ impl Error {
     /// A broken constraint, as the job's caller is told of it.
     pub(super) fn into_refusal(self) -> Self {
         match &self {
-            Self::Database(error) if self.spares_the_batch() => {
+            Self::Database(error) if self.code() == Some(ErrorCode::ConstraintViolation) => {
                 Conflict::Constraint(error.to_string()).into()
             }
             _ => self,

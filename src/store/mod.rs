@@ -71,33 +71,26 @@ pub struct Startup {
 impl Store {
     /// Opens or creates the database and starts its threads. Reads only what was unfinished, whatever the size.
     pub fn open(options: Options, now: Timestamp) -> Result<(Self, Startup), Error> {
-        let place = open::Place { path: options.path, vfs: options.vfs };
-        let conn = place.writer()?;
-        let epoch = open::epoch(&conn, now)?;
-        let tails = tails::gather(&conn, None)?;
-        let startup = Startup { unfinished: read::unfinished(&conn)? };
-        let gate = Gate { positions: Positions::new(ends(&conn, &tails)?), ..Gate::default() };
-        let journal = Journal::read(&conn)?;
-
-        let shared = Arc::new(Shared::new(options.queue_limit, by_conversation(tails)));
-        let keeper = Keeper {
-            conn: place.keeper()?,
-            shared: Arc::clone(&shared),
-            journal_limit: options.journal_limit,
-        };
-        let connections: Vec<_> = (0..options.readers).map(|_| place.reader()).collect::<Result<_, _>>()?;
-        let writer = Writer {
-            conn,
-            gate,
-            journal,
-            replica: options.replica,
-            shared: Arc::clone(&shared),
-            health: Health::Well,
-        };
-        let readers = Readers::start(connections)?;
+        let (place, readers, journal_limit) = (options.place(), options.readers, options.journal_limit);
+        let (writer, epoch) = assemble(options, now)?;
+        let startup = Startup { unfinished: read::unfinished(&writer.conn)? };
+        let shared = Arc::clone(&writer.shared);
+        let keeper = Keeper { conn: place.keeper()?, shared: Arc::clone(&shared), journal_limit };
+        let readers = Readers::start((0..readers).map(|_| place.reader()).collect::<Result<_, _>>()?)?;
         std::thread::Builder::new().name("store-keep".to_owned()).spawn(move || keeper.run())?;
         std::thread::Builder::new().name("store-write".to_owned()).spawn(move || writer.run())?;
         Ok((Self { inner: Arc::new(Inner { epoch, shared, readers }) }, startup))
+    }
+
+    /// Makes an empty database into what the batches made of another: the same tables, text included. `now` is when
+    /// the other one was created.
+    pub fn rebuild(
+        options: Options,
+        now: Timestamp,
+        batches: impl IntoIterator<Item = Batch>,
+    ) -> Result<(), Error> {
+        let (mut writer, _) = assemble(options, now)?;
+        batches.into_iter().try_for_each(|batch| writer.follow(batch))
     }
 
     /// Which history the positions of this database belong to.
@@ -141,6 +134,19 @@ impl Drop for Inner {
         self.shared.queue.close();
         self.readers.close();
     }
+}
+
+/// The writer, knowing what the database knows, not yet running.
+fn assemble(options: Options, now: Timestamp) -> Result<(Writer, Epoch), Error> {
+    let conn = options.place().writer()?;
+    let epoch = open::epoch(&conn, now)?;
+    let tails = tails::gather(&conn, None)?;
+    let gate = Gate { positions: Positions::new(ends(&conn, &tails)?), ..Gate::default() };
+    let journal = Journal::read(&conn)?;
+    let shared = Arc::new(Shared::new(options.queue_limit, by_conversation(tails)));
+    let Options { replica, retry_full_after, .. } = options;
+    let health = Health::Well;
+    Ok((Writer { conn, gate, journal, replica, shared, retry_full_after, health }, epoch))
 }
 
 fn ends(

@@ -20,6 +20,8 @@ pub struct Options {
     pub replica: Box<dyn Replicate>,
     /// Past so many bytes of open text, the oldest lets go of the journal.
     pub journal_limit: u64,
+    /// How long a full disk is left alone before the next batch is tried.
+    pub retry_full_after: Duration,
     pub readers: usize,
     /// The most jobs that wait in one lane.
     pub queue_limit: usize,
@@ -32,9 +34,16 @@ impl Options {
             vfs: None,
             replica: Box::new(Alone),
             journal_limit: 64 << 20,
+            retry_full_after: Duration::from_secs(1),
             readers: 3,
             queue_limit: 65_536,
         }
+    }
+}
+
+impl Options {
+    pub(super) fn place(&self) -> Place {
+        Place { path: self.path.clone(), vfs: self.vfs.clone() }
     }
 }
 
@@ -62,6 +71,8 @@ impl Place {
         conn.pragma_update(None, "wal_autocheckpoint", 0)?;
         conn.pragma_update(None, "secure_delete", true)?;
         conn.pragma_update(None, "cache_size", -65_536)?;
+        // Savepoints keep what they may have to put back in memory, not in a file.
+        conn.pragma_update(None, "temp_store", "MEMORY")?;
         migrate(&mut conn)?;
         Ok(conn)
     }

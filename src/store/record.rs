@@ -26,6 +26,7 @@ pub struct Job {
 /// One change of the tables. What it does depends on the record and the tables alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "a batch holds them for as long as one commit takes")]
 pub enum Record {
     /// Takes the position after `prev`.
     Event {

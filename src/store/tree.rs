@@ -90,3 +90,120 @@ pub(super) fn visible(
     let Some(fork) = fork_point(tx, conversation_id)? else { return Ok(false) };
     Ok(ancestor(tx, fork, message.depth)?.is_some_and(|found| found.id == message.id))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rusqlite::named_params;
+
+    use super::*;
+    use crate::store::open::Place;
+
+    const INSERT: &str = "
+        INSERT INTO messages (id, conversation_id, parent_id, depth, jump_id, role, status, created_at, seq)
+        VALUES (:id, :conversation_id, :parent_id, :depth, :jump_id, 'user', 'complete', 0, 0)";
+    const CONVERSATION: &str = "
+        INSERT INTO conversations (id, workspace_id, created_by, agent, visibility, archived, created_at, active_at,
+                                   fork_message_id)
+        VALUES (:id, zeroblob(16), zeroblob(16), '', 'private', 0, 0, 0, :fork_message_id)";
+
+    fn add(tx: &Connection, conversation_id: ConversationId, parent: Option<Node>) -> Node {
+        let id = MessageId::new();
+        let (depth, jump_id) = match &parent {
+            None => (0, id),
+            Some(parent) => (parent.depth + 1, jump_of_child(tx, parent).unwrap()),
+        };
+        let parent_id = parent.map(|parent| parent.id);
+        tx.execute(
+            INSERT,
+            named_params! {":id": id.as_bytes(), ":conversation_id": conversation_id.as_bytes(),
+            ":parent_id": parent_id.as_ref().map(|id| id.as_bytes()), ":depth": depth.cast_signed(),
+            ":jump_id": jump_id.as_bytes()},
+        )
+        .unwrap();
+        Node { id, conversation_id, parent_id, depth, jump_id }
+    }
+
+    fn converse(tx: &Connection, fork: Option<MessageId>) -> ConversationId {
+        let id = ConversationId::new();
+        let fork = fork.as_ref().map(|id| id.as_bytes());
+        tx.execute(CONVERSATION, named_params! {":id": id.as_bytes(), ":fork_message_id": fork}).unwrap();
+        id
+    }
+
+    /// The path from a message to its root, by its parents alone.
+    fn walk(nodes: &[Node], from: Node) -> Vec<Node> {
+        let mut path = vec![from];
+        while let Some(parent) = path[path.len() - 1].parent_id {
+            path.push(*nodes.iter().find(|node| node.id == parent).unwrap());
+        }
+        path
+    }
+
+    fn database(dir: &tempfile::TempDir) -> Connection {
+        Place { path: dir.path().join("weir.db"), vfs: None }.writer().unwrap()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn jump_pointers_answer_as_a_walk_over_the_parents_does(
+            // Each message hangs on one of the last few before it, so that paths grow long; now and then a fork.
+            steps in proptest::collection::vec((0..4usize, 0..3usize, prop::bool::weighted(0.05)), 1..120),
+        ) {
+            let dir = tempfile::tempdir().unwrap();
+            let mut conn = database(&dir);
+            let tx = conn.transaction().unwrap();
+            let mut conversations = vec![(converse(&tx, None), None)];
+            let mut nodes: Vec<Node> = Vec::new();
+            let sees = |nodes: &[Node], (id, fork): (ConversationId, Option<Node>), node: &Node| {
+                node.conversation_id == id
+                    || fork.is_some_and(|fork| walk(nodes, fork).iter().any(|above| above.id == node.id))
+            };
+            for (back, by, fork) in steps {
+                let (id, point) = conversations[by % conversations.len()];
+                let seen: Vec<_> = nodes.iter().filter(|node| sees(&nodes, (id, point), node)).copied().collect();
+                let parent = seen.len().checked_sub(1 + back).map(|index| seen[index]);
+                if let (true, Some(point)) = (fork, parent) {
+                    conversations.push((converse(&tx, Some(point.id)), Some(point)));
+                }
+                nodes.push(add(&tx, id, parent));
+            }
+            for from in &nodes {
+                let path = walk(&nodes, *from);
+                for (depth, expected) in (0..).zip(path.iter().rev()) {
+                    prop_assert_eq!(ancestor(&tx, *from, depth).unwrap(), Some(*expected));
+                }
+                prop_assert_eq!(ancestor(&tx, *from, from.depth + 1).unwrap(), None);
+                for conversation in &conversations {
+                    let expected = sees(&nodes, *conversation, from);
+                    prop_assert_eq!(visible(&tx, conversation.0, from).unwrap(), expected);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_ancestor_is_found_in_few_steps() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut conn = database(&dir);
+        let tx = conn.transaction().unwrap();
+        let id = converse(&tx, None);
+        let (mut nodes, mut last) = (Vec::new(), None);
+        for _ in 0..5000 {
+            let node = add(&tx, id, last);
+            nodes.push(node);
+            last = Some(node);
+        }
+        for depth in [0, 1, 2, 1000, 2500, 4095, 4096, 4998] {
+            let (mut at, mut steps) = (nodes[4999], 0);
+            while at.depth > depth {
+                let jump = *nodes.iter().find(|node| node.id == at.jump_id).unwrap();
+                at = if jump.depth >= depth { jump } else { nodes[at.depth as usize - 1] };
+                steps += 1;
+            }
+            assert!(steps <= 3 * 13, "{steps} steps to {depth}");
+        }
+    }
+}

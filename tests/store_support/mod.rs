@@ -41,9 +41,20 @@ pub fn open(dir: &TempDir) -> (Store, Startup) {
 
 /// One thing in the log, as the test wrote it.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a test's log is short")]
 pub enum Written {
     Event(Event),
     Delta { message_id: MessageId, index: u32, text: String },
+}
+
+impl Written {
+    /// How many positions it takes.
+    pub fn width(&self) -> usize {
+        match self {
+            Self::Event(_) => 1,
+            Self::Delta { text, .. } => text.len(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Default)]
@@ -115,6 +126,11 @@ impl Talk {
         self
     }
 
+    /// Sets the clock of the events that follow.
+    pub fn clock(&mut self, millis: i64) {
+        self.now = millis;
+    }
+
     pub fn create(&mut self) -> &mut Self {
         let conversation = self.info();
         self.event(Event::ConversationCreated { conversation })
@@ -143,7 +159,7 @@ impl Talk {
         if message.parent_id == self.head {
             self.head = Some(id);
         }
-        self.event(Event::MessageCreated { turn_id, message });
+        self.event(Event::MessageCreated { turn_id, message, response_id: None });
         id
     }
 
@@ -238,6 +254,11 @@ impl Talk {
 
     pub fn end_turn(&mut self, turn_id: TurnId) -> &mut Self {
         self.event(Event::TurnCompleted { turn_id, usage: Usage::default(), steered_into: None })
+    }
+
+    /// How many parts an answer has.
+    pub fn parts(&self, message_id: MessageId) -> u32 {
+        u32::try_from(self.streaming[&message_id].parts.len()).expect("few parts")
     }
 
     pub fn streaming(&self) -> Vec<MessageId> {

@@ -68,6 +68,16 @@ pub enum Parent {
     Root,
 }
 
+impl Parent {
+    /// The message that the caller named.
+    pub const fn named(self) -> Option<MessageId> {
+        match self {
+            Self::Message(id) => Some(id),
+            Self::Head | Self::Root => None,
+        }
+    }
+}
+
 /// What to do where a turn already runs on the leaf that the message would follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -47,13 +47,13 @@ fn create(info: ConversationInfo, send: Option<Box<Send>>, stamp: &Stamp) -> Res
 }
 
 fn decide_send(conversation: &Conversation, send: Send, stamp: &Stamp) -> Result<Decision, Refusal> {
-    let parent = match send.parent {
-        Parent::Head => conversation.head,
-        Parent::Message(id) => Some(id),
-        Parent::Root => None,
+    let (leaf, busy) = match send.parent {
+        Parent::Head => (conversation.head, conversation.head.and_then(|head| conversation.busy_head(head))),
+        Parent::Message(id) => (Some(id), conversation.busy_at(id)),
+        Parent::Root => (None, None),
     };
-    let Some(busy) = parent.and_then(|leaf| conversation.busy_at(leaf)) else {
-        return start_or_wait(conversation, send, parent, stamp);
+    let Some(busy) = busy else {
+        return start_or_wait(conversation, send, leaf, stamp);
     };
     match (send.on_busy, busy.state) {
         (None, TurnState::Waiting) => return Err(Refusal::TurnWaiting { turn_id: busy.turn_id }),
@@ -62,10 +62,9 @@ fn decide_send(conversation: &Conversation, send: Send, stamp: &Stamp) -> Result
     }
     let place = Place {
         lane: busy.lane,
-        // A head that moves on is followed; a named parent is kept.
-        parent_id: None,
+        after: busy.after,
         steer: send.on_busy == Some(OnBusy::Steer),
-        first: send.on_busy == Some(OnBusy::Interrupt),
+        first: send.on_busy == Some(OnBusy::Interrupt) && busy.state != TurnState::Queued,
     };
     let mut draft = Draft::of(conversation);
     draft.queue(send, place, stamp.now)?;
@@ -80,17 +79,17 @@ fn decide_send(conversation: &Conversation, send: Send, stamp: &Stamp) -> Result
 fn start_or_wait(
     conversation: &Conversation,
     send: Send,
-    parent: Option<MessageId>,
+    leaf: Option<MessageId>,
     stamp: &Stamp,
 ) -> Result<Decision, Refusal> {
     let mut draft = Draft::of(conversation);
-    let place = Place { lane: send.turn_id, parent_id: parent, steer: false, first: false };
+    let place = Place { lane: send.turn_id, after: leaf, steer: false, first: false };
     if conversation.turns.len() < MAX_RUNNING_TURNS {
         let queued = send.into_queued(place, stamp.now);
-        draft.start(queued.turn_id, &queued.turn, parent, stamp);
+        draft.start(queued.turn_id, &queued.turn, leaf, stamp);
         return Ok(draft.decision);
     }
-    if parent.is_none() {
+    if leaf.is_none() {
         return Err(Refusal::TooManyTurns);
     }
     draft.queue(send, place, stamp.now)?;
@@ -156,7 +155,8 @@ fn delete(conversation: &Conversation, stamp: &Stamp) -> Decision {
 struct Place {
     /// The lane that it joins.
     lane: TurnId,
-    parent_id: Option<MessageId>,
+    /// Where the lane begins, if none of its turns has started.
+    after: Option<MessageId>,
     steer: bool,
     first: bool,
 }
@@ -165,30 +165,32 @@ struct Place {
 struct Busy {
     turn_id: TurnId,
     lane: TurnId,
+    after: Option<MessageId>,
     state: TurnState,
 }
 
 impl Conversation {
+    /// The turn that runs on this leaf.
     fn busy_at(&self, leaf: MessageId) -> Option<Busy> {
-        let running = self.turns.values().find(|turn| turn.leaf == leaf);
-        let waiting = || self.queue.iter().find(|queued| queued.turn.parent_id == Some(leaf));
-        match running {
-            Some(turn) => Some(Busy { turn_id: turn.id, lane: turn.plan.lane, state: turn.state }),
-            None => waiting().map(|queued| Busy {
-                turn_id: queued.turn_id,
-                lane: queued.turn.lane,
-                state: TurnState::Queued,
-            }),
-        }
+        let turn = self.turns.values().find(|turn| turn.leaf == leaf)?;
+        Some(Busy { turn_id: turn.id, lane: turn.plan.lane, after: None, state: turn.state })
     }
 
-    /// The first of the queue whose lane is free.
-    fn next_startable(&self) -> Option<&Queued> {
-        if self.turns.len() >= MAX_RUNNING_TURNS {
-            return None;
-        }
-        let lane_is_free = |lane: TurnId| self.turns.values().all(|turn| turn.plan.lane != lane);
-        self.queue.iter().find(|queued| lane_is_free(queued.turn.lane))
+    /// The turn that runs on the head, or the last one that waits for a slot to start there: what is sent to the
+    /// head one after the other stays one after the other.
+    fn busy_head(&self, head: MessageId) -> Option<Busy> {
+        let starts_here =
+            |queued: &&Queued| queued.turn.after == Some(head) && self.is_free(queued.turn.lane);
+        let waiting = || self.queue.iter().rev().find(starts_here);
+        self.busy_at(head).or_else(|| {
+            let Queued { turn_id, turn } = waiting()?;
+            Some(Busy { turn_id: *turn_id, lane: turn.lane, after: turn.after, state: TurnState::Queued })
+        })
+    }
+
+    /// Whether no turn of the lane runs.
+    fn is_free(&self, lane: TurnId) -> bool {
+        self.turns.values().all(|turn| turn.plan.lane != lane)
     }
 }
 
@@ -200,7 +202,8 @@ impl Send {
             parts: self.parts,
             metadata: self.metadata,
             lane: place.lane,
-            parent_id: place.parent_id,
+            parent_id: self.parent.named(),
+            after: place.after,
             steer: place.steer,
             first: place.first,
             limits: self.limits,
@@ -284,7 +287,8 @@ impl Draft {
     }
 
     fn queue(&mut self, send: Send, place: Place, now: Timestamp) -> Result<(), Refusal> {
-        if self.conversation.queue.len() >= MAX_QUEUED_TURNS {
+        // What interrupts only passes through.
+        if self.conversation.queue.len() >= MAX_QUEUED_TURNS && !place.first {
             return Err(Refusal::QueueFull);
         }
         let queued = send.into_queued(place, now);
@@ -294,12 +298,25 @@ impl Draft {
 
     /// Starts whatever of the queue can start now.
     fn start_queued(&mut self, stamp: &Stamp) {
-        while let Some(queued) = self.conversation.next_startable().cloned() {
-            let lane = queued.turn.lane;
-            let lane_leaf = self.ended.iter().rev().find(|(ended, _)| *ended == lane).map(|(_, leaf)| *leaf);
-            let parent = queued.turn.parent_id.or(lane_leaf).or(self.conversation.head);
-            self.start(queued.turn_id, &queued.turn, parent, stamp);
+        while let Some(Queued { turn_id, turn }) = self.next_startable().cloned() {
+            let parent = turn.parent_id.or_else(|| self.ended_at(turn.lane)).or(turn.after);
+            self.start(turn_id, &turn, parent, stamp);
         }
+    }
+
+    /// The first of the queue whose lane is free. A lane goes on in the slot that its own turn left, before any
+    /// other gets it: later, or after a restart, it would not be known where the lane stopped.
+    fn next_startable(&self) -> Option<&Queued> {
+        if self.conversation.turns.len() >= MAX_RUNNING_TURNS {
+            return None;
+        }
+        let startable =
+            || self.conversation.queue.iter().filter(|queued| self.conversation.is_free(queued.turn.lane));
+        startable().find(|queued| self.ended_at(queued.turn.lane).is_some()).or_else(|| startable().next())
+    }
+
+    fn ended_at(&self, lane: TurnId) -> Option<MessageId> {
+        self.ended.iter().rev().find(|(ended, _)| *ended == lane).map(|(_, leaf)| *leaf)
     }
 
     fn start(&mut self, turn_id: TurnId, queued: &QueuedTurn, parent: Option<MessageId>, stamp: &Stamp) {
@@ -312,6 +329,11 @@ impl Draft {
             started_at: stamp.now,
         };
         self.create_message(turn_id, queued, parent, stamp);
+        // Sent to a place of its own, it takes the view along. What follows its branch does so quietly.
+        let named = parent == queued.parent_id;
+        if named && self.conversation.head != Some(queued.message_id) {
+            self.event(Event::HeadChanged { head: Some(queued.message_id) });
+        }
         let deadline = plan.deadline();
         let turn = Turn::started(turn_id, plan);
         let call = Effect::CallModel { turn_id, fence: turn.fence };
@@ -342,12 +364,7 @@ impl Draft {
             metadata: queued.metadata.clone(),
             created_at: stamp.now,
         };
-        let lane_goes_on = self.ended.iter().any(|(_, leaf)| Some(*leaf) == parent);
-        self.event(Event::MessageCreated { turn_id: Some(turn_id), message });
-        // Sent elsewhere in the tree, it takes the view along. The queue follows its own branch quietly.
-        if self.conversation.head != Some(queued.message_id) && !lane_goes_on {
-            self.event(Event::HeadChanged { head: Some(queued.message_id) });
-        }
+        self.event(Event::MessageCreated { turn_id: Some(turn_id), message, response_id: None });
     }
 }
 

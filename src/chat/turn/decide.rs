@@ -1,8 +1,8 @@
 //! What happens next in a turn, and what to do about it.
 
 use super::{
-    CallFailure, Decision, Effect, Fence, Input, MAX_ATTEMPTS_PER_STEP, ModelOutput, OpenMessage, Placement,
-    Recovery, Stamp, Turn, TurnState,
+    CallFailure, Decision, Effect, Fence, Input, MAX_ATTEMPTS_PER_STEP, ModelOutput, OpenMessage, OpenPart,
+    Placement, Recovery, Stamp, Turn, TurnState,
 };
 use crate::chat::event::{Delta, Entry, Event, Problem, ResumeReason};
 use crate::chat::message::{Call, CallState, FinishReason, Message, MessageStatus, Part, Role, Usage};
@@ -18,11 +18,14 @@ pub fn decide(turn: &Turn, input: Input, stamp: &Stamp) -> Decision {
         Input::MessageOpened { fence, .. }
         | Input::Model { fence, .. }
         | Input::ModelFailed { fence, .. }
-            if fence != turn.fence =>
+            // While it waits for a person, no call is under way.
+            if fence != turn.fence || turn.state != TurnState::Running =>
         {
             Decision::default()
         }
-        Input::MessageOpened { model, placement, .. } => open_message(turn, model, placement, stamp),
+        Input::MessageOpened { model, placement, response_id, .. } => {
+            open_message(turn, model, placement, response_id, stamp)
+        }
         Input::Model { output, .. } => model_output(turn, output, stamp),
         Input::ModelFailed { failure: CallFailure::Broken { problem }, .. } => {
             cut(turn, ResumeReason::ProviderInterrupted, Some(problem))
@@ -49,14 +52,20 @@ pub fn decide(turn: &Turn, input: Input, stamp: &Stamp) -> Decision {
     }
 }
 
-fn open_message(turn: &Turn, model: Option<String>, placement: Placement, stamp: &Stamp) -> Decision {
+fn open_message(
+    turn: &Turn,
+    model: Option<String>,
+    placement: Placement,
+    response_id: Option<String>,
+    stamp: &Stamp,
+) -> Decision {
     let mut decision = Decision::default();
     if turn.open.is_some() {
         return decision;
     }
-    let parent = match placement {
-        Placement::Child => turn.leaf,
-        Placement::Sibling => turn.base,
+    let parent = match (turn.plan.recovery, placement) {
+        (Recovery::Restart, _) | (_, Placement::Sibling) => turn.base,
+        (Recovery::Continue | Recovery::Fail, Placement::Child) => turn.leaf,
     };
     decision.event(Event::MessageCreated {
         turn_id: Some(turn.id),
@@ -75,6 +84,7 @@ fn open_message(turn: &Turn, model: Option<String>, placement: Placement, stamp:
             metadata: None,
             created_at: stamp.now,
         },
+        response_id,
     });
     decision
 }
@@ -86,32 +96,35 @@ fn model_output(turn: &Turn, output: ModelOutput, stamp: &Stamp) -> Decision {
         ModelOutput::Finished { finish_reason, usage } => finish_step(turn, finish_reason, usage, stamp),
         ModelOutput::PartStarted { index, part } => {
             let Some(open) = &turn.open else { return decision };
-            if index as usize == open.parts.len() {
-                decision.event(Event::PartStarted { turn_id: turn.id, message_id: open.id, index, part });
+            if index as usize != open.parts.len() {
+                return decision;
             }
+            // It starts empty: a text that it came with is its first delta, or the deltas would not spell the part.
+            let text = part.streamed().to_owned();
+            let part = part.with_streamed(String::new());
+            decision.event(Event::PartStarted { turn_id: turn.id, message_id: open.id, index, part });
+            decision.delta(turn, open, index, text);
             decision
         }
         ModelOutput::Delta { index, text } => {
             let Some(open) = &turn.open else { return decision };
-            if open.is_streaming(index) && !text.is_empty() {
-                decision.entries.push(Entry::Delta(Delta {
-                    turn_id: turn.id,
-                    message_id: open.id,
-                    index,
-                    text,
-                }));
+            let streams = |part: &OpenPart| !part.completed && part.head.is_streamed();
+            if open.parts.get(index as usize).is_some_and(streams) {
+                decision.delta(turn, open, index, text);
             }
             decision
         }
         ModelOutput::PartCompleted { index, .. } => {
             let Some(open) = &turn.open else { return decision };
-            if open.is_streaming(index) {
+            if let Some(part) = open.parts.get(index as usize)
+                && !part.completed
+            {
                 decision.event(Event::PartCompleted {
                     turn_id: turn.id,
                     message_id: open.id,
                     index,
                     part: None,
-                    bytes: open.parts[index as usize].bytes,
+                    bytes: part.bytes,
                 });
             }
             decision
@@ -126,7 +139,7 @@ fn finish_step(turn: &Turn, finish_reason: FinishReason, usage: Option<Usage>, s
         Some(open) => open.clone(),
         // An answer without a single part is still an answer.
         None => {
-            decision = open_message(turn, None, Placement::Child, stamp);
+            decision = open_message(turn, None, Placement::Child, None, stamp);
             OpenMessage { id: stamp.message_id, parts: Vec::new() }
         }
     };
@@ -316,14 +329,15 @@ impl super::TurnPlan {
     }
 }
 
-impl OpenMessage {
-    fn is_streaming(&self, index: u32) -> bool {
-        self.parts.get(index as usize).is_some_and(|part| !part.completed)
-    }
-}
-
 impl Decision {
     pub(in crate::chat) fn event(&mut self, event: Event) {
         self.entries.push(Entry::Event(event));
+    }
+
+    fn delta(&mut self, turn: &Turn, open: &OpenMessage, index: u32, text: String) {
+        if !text.is_empty() {
+            let (turn_id, message_id) = (turn.id, open.id);
+            self.entries.push(Entry::Delta(Delta { turn_id, message_id, index, text }));
+        }
     }
 }

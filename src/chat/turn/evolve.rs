@@ -17,6 +17,7 @@ impl Turn {
             base: plan.input,
             leaf: plan.input,
             open: None,
+            response_id: None,
             attempts_this_step: 1,
             usage: Usage::default(),
             plan: Arc::new(plan),
@@ -40,8 +41,9 @@ pub fn evolve(turn: &mut Turn, entry: &Entry) {
 
 fn evolve_event(turn: &mut Turn, event: &Event) {
     match event {
-        Event::MessageCreated { message, .. } => {
+        Event::MessageCreated { message, response_id, .. } => {
             turn.leaf = message.id;
+            turn.response_id.clone_from(response_id);
             match message.role {
                 Role::Assistant => turn.open = Some(OpenMessage { id: message.id, parts: Vec::new() }),
                 // Steered in between two steps.
@@ -62,6 +64,7 @@ fn evolve_event(turn: &mut Turn, event: &Event) {
             turn.usage += usage.unwrap_or_default();
             if *status == MessageStatus::Complete {
                 turn.base = turn.leaf;
+                turn.response_id = None;
                 turn.fence.step += 1;
                 turn.attempts_this_step = 1;
             }

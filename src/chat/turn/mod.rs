@@ -93,6 +93,9 @@ pub struct QueuedTurn {
     /// Where the message goes, if the caller named a parent; else the leaf of its lane at that moment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_id: Option<MessageId>,
+    /// Where the lane begins, if none of its turns had started when this one was queued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<MessageId>,
     /// Hand the message to the running turn of its lane before that turn's next step.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub steer: bool,
@@ -146,6 +149,8 @@ pub struct Turn {
     pub leaf: MessageId,
     /// The message that is streaming.
     pub open: Option<OpenMessage>,
+    /// The provider's own id of the step's answer, where a later connection can follow it again.
+    pub response_id: Option<String>,
     /// Attempts since a step was last completed, this one included.
     pub attempts_this_step: u32,
     /// Of all completed steps together.
@@ -228,6 +233,8 @@ pub enum Input {
         fence: Fence,
         model: Option<String>,
         placement: Placement,
+        /// The provider's own id of the answer, where it can be followed again.
+        response_id: Option<String>,
     },
     Model {
         fence: Fence,

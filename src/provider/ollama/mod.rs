@@ -1,52 +1,45 @@
-//! Not spoken yet.
+//! Ollama's native API.
 
-use futures_util::future::{BoxFuture, ready};
-use futures_util::{FutureExt, StreamExt, stream};
+mod fold;
+mod list;
+mod request;
 
-use crate::provider::answer::Answer;
-use crate::provider::decode::{Fold, Progress};
-use crate::provider::endpoint::Endpoint;
+pub(crate) use fold::Folding;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use crate::provider::endpoint::{Ask, Endpoint};
 use crate::provider::failure::Failure;
-use crate::provider::redact::Redactor;
-use crate::provider::sse::Frame;
+use crate::provider::retry::Continuity;
+use crate::provider::sse::Framing;
+use crate::provider::tool_names::ToolNames;
 use crate::provider::{Kind, Model, ModelStream, Provider, Request};
 
-pub(crate) struct Ollama;
+pub(crate) struct Ollama {
+    endpoint: Endpoint,
+}
+
+impl Ollama {
+    pub(crate) fn new(endpoint: Endpoint) -> Self {
+        Self { endpoint }
+    }
+}
 
 impl Provider for Ollama {
     fn kind(&self) -> Kind {
         Kind::Ollama
     }
 
-    fn stream(&self, _: Request) -> ModelStream {
-        stream::iter([Err(Failure::refused("this API is not spoken yet"))]).boxed()
+    fn stream(&self, request: Request) -> ModelStream {
+        let names = ToolNames::new(&request.tools);
+        let ask = Ask::Post(self.endpoint.url("api/chat"), request::body(&request, &names));
+        self.endpoint.stream(ask, Framing::JsonLines, Continuity::OneConnection, names, |redactor| {
+            Box::new(Folding::new(redactor))
+        })
     }
 
     fn models(&self) -> BoxFuture<'_, Result<Vec<Model>, Failure>> {
-        ready(Err(Failure::refused("this API is not spoken yet"))).boxed()
-    }
-}
-
-pub(crate) struct Folding;
-
-impl Folding {
-    pub(crate) fn new(_: Redactor) -> Self {
-        Self
-    }
-}
-
-impl Fold for Folding {
-    fn frame(&mut self, _: &Frame, _: &mut Answer) -> Result<Progress, Failure> {
-        Err(Failure::refused("this API is not spoken yet"))
-    }
-
-    fn end(&mut self, _: &mut Answer) -> Result<(), Failure> {
-        Ok(())
-    }
-}
-
-impl Ollama {
-    pub(crate) fn new(_: Endpoint) -> Self {
-        Self
+        list::models(&self.endpoint).boxed()
     }
 }

@@ -6,9 +6,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::chat::context::{Item, PromptPart};
-use crate::chat::message::{Opaque, Part};
-use crate::id::CallId;
-use crate::provider::prompt::{arguments_text, user_text};
+use crate::chat::message::Part;
+use crate::provider::prompt::{CallIds, arguments_text, own, user_text};
 use crate::provider::tool_names::ToolNames;
 use crate::provider::{Ending, Kind, Request};
 
@@ -84,7 +83,7 @@ fn tool_choice(choice: &Value, names: &ToolNames) -> Value {
 }
 
 fn messages(request: &Request, names: &ToolNames, dialect: Dialect) -> Vec<Value> {
-    let ids = WireIds::of(&request.prompt.items);
+    let ids = CallIds::of(&request.prompt.items, Kind::OpenaiChat);
     let mut messages = Vec::new();
     if let Some(system) = &request.prompt.system {
         messages.push(json!({"role": "system", "content": system}));
@@ -108,14 +107,13 @@ fn messages(request: &Request, names: &ToolNames, dialect: Dialect) -> Vec<Value
 }
 
 /// `None` where nothing of the answer can be sent back.
-fn assistant(parts: &[PromptPart], names: &ToolNames, ids: &WireIds) -> Option<Value> {
+fn assistant(parts: &[PromptPart], names: &ToolNames, ids: &CallIds) -> Option<Value> {
     let mut text = String::new();
     let mut calls = Vec::new();
     let mut details = Vec::new();
     let mut reasoning = String::new();
     for PromptPart { part, opaque } in parts {
-        let own =
-            opaque.as_ref().filter(|opaque| opaque.api == Kind::OpenaiChat.name()).map(|opaque| &opaque.data);
+        let own = own(opaque.as_ref(), Kind::OpenaiChat);
         match part {
             Part::Text { text: said } => text.push_str(said),
             Part::Reasoning { text: thought } => {
@@ -161,47 +159,4 @@ fn assistant(parts: &[PromptPart], names: &ToolNames, ids: &WireIds) -> Option<V
         }
     }
     Some(message)
-}
-
-/// The ids of calls as the provider made them; where another one did, short ones of ours that all of them take
-/// (Mistral wants nine letters or digits).
-struct WireIds(Vec<(CallId, String)>);
-
-impl WireIds {
-    fn of(items: &[Item]) -> Self {
-        let parts = items.iter().flat_map(|item| match item {
-            Item::Assistant { parts } => parts.as_slice(),
-            Item::User { .. } | Item::ToolResult { .. } => &[],
-        });
-        Self(
-            parts
-                .filter_map(|part| match &part.part {
-                    Part::ToolCall { call_id, .. } => {
-                        Some((*call_id, wire_id(*call_id, part.opaque.as_ref())))
-                    }
-                    Part::Text { .. }
-                    | Part::Reasoning { .. }
-                    | Part::File { .. }
-                    | Part::Source { .. }
-                    | Part::Notice { .. } => None,
-                })
-                .collect(),
-        )
-    }
-
-    fn of_call(&self, id: CallId) -> String {
-        match self.0.iter().find(|(call, _)| *call == id) {
-            Some((_, wire)) => wire.clone(),
-            None => wire_id(id, None),
-        }
-    }
-}
-
-fn wire_id(id: CallId, opaque: Option<&Opaque>) -> String {
-    let own = opaque.filter(|opaque| opaque.api == Kind::OpenaiChat.name());
-    if let Some(id) = own.and_then(|opaque| opaque.data["id"].as_str()).filter(|id| !id.is_empty()) {
-        return id.to_owned();
-    }
-    let text = id.to_string();
-    text[text.len() - 9..].to_owned()
 }

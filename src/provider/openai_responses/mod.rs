@@ -1,58 +1,69 @@
-//! Not spoken yet.
+//! OpenAI's responses.
 
-use futures_util::future::{BoxFuture, ready};
-use futures_util::{FutureExt, StreamExt, stream};
+mod event;
+mod fold;
+mod request;
 
-use crate::provider::answer::Answer;
-use crate::provider::decode::{Fold, Progress};
-use crate::provider::endpoint::Endpoint;
+pub(crate) use fold::Folding;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use crate::provider::endpoint::{Ask, Endpoint};
 use crate::provider::failure::Failure;
-use crate::provider::redact::Redactor;
-use crate::provider::sse::Frame;
+use crate::provider::openai_chat;
+use crate::provider::retry::Continuity;
+use crate::provider::sse::Framing;
+use crate::provider::tool_names::ToolNames;
 use crate::provider::{Kind, Model, ModelStream, Provider, Request};
 
-pub(crate) struct OpenaiResponses;
+pub(crate) struct OpenaiResponses {
+    endpoint: Endpoint,
+    keeping: Keeping,
+}
+
+/// What the provider keeps of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keeping {
+    Nothing,
+    /// The run itself, which goes on without us.
+    Background,
+}
+
+impl OpenaiResponses {
+    pub(crate) fn new(endpoint: Endpoint, keeping: Keeping) -> Self {
+        Self { endpoint, keeping }
+    }
+}
 
 impl Provider for OpenaiResponses {
     fn kind(&self) -> Kind {
         Kind::OpenaiResponses
     }
 
-    fn stream(&self, _: Request) -> ModelStream {
-        stream::iter([Err(Failure::refused("this API is not spoken yet"))]).boxed()
+    fn stream(&self, request: Request) -> ModelStream {
+        let names = ToolNames::new(&request.tools);
+        let ask = match &request.reattach {
+            None => Ask::Post(self.endpoint.url("responses"), request::body(&request, &names, self.keeping)),
+            Some(reattach) => {
+                let mut url = self.endpoint.url(&format!("responses/{}", reattach.response_id));
+                url.query_pairs_mut().append_pair("stream", "true");
+                if let Some(after) = reattach.after {
+                    url.query_pairs_mut().append_pair("starting_after", &after.to_string());
+                }
+                Ask::Get(url)
+            }
+        };
+        let continuity = match (self.keeping, &request.reattach) {
+            (Keeping::Background, None) => Continuity::Reattachable,
+            // Asking twice to follow is harmless.
+            (Keeping::Background, Some(_)) | (Keeping::Nothing, _) => Continuity::OneConnection,
+        };
+        self.endpoint
+            .stream(ask, Framing::Events, continuity, names, |redactor| Box::new(Folding::new(redactor)))
     }
 
     fn models(&self) -> BoxFuture<'_, Result<Vec<Model>, Failure>> {
-        ready(Err(Failure::refused("this API is not spoken yet"))).boxed()
+        openai_chat::models(&self.endpoint).boxed()
     }
-}
-
-pub(crate) struct Folding;
-
-impl Folding {
-    pub(crate) fn new(_: Redactor) -> Self {
-        Self
-    }
-}
-
-impl Fold for Folding {
-    fn frame(&mut self, _: &Frame, _: &mut Answer) -> Result<Progress, Failure> {
-        Err(Failure::refused("this API is not spoken yet"))
-    }
-
-    fn end(&mut self, _: &mut Answer) -> Result<(), Failure> {
-        Ok(())
-    }
-}
-
-impl OpenaiResponses {
-    pub(crate) fn new(_: Endpoint, _: Keeping) -> Self {
-        Self
-    }
-}
-
-/// What the provider keeps of an answer.
-pub(crate) enum Keeping {
-    Nothing,
-    Background,
 }

@@ -71,7 +71,7 @@ fn fold(tx: &Transaction<'_>, place: Place, event: &Event) -> Result<(), Error> 
         Event::ConversationUpdated { changes } => conversation::update(tx, place, changes),
         Event::HeadChanged { head } => conversation::move_head(tx, place, *head),
         Event::ConversationDeleted {} => conversation::delete(tx, place),
-        Event::MessageCreated { turn_id, message } => message::create(tx, place, *turn_id, message),
+        Event::MessageCreated { turn_id, message, .. } => message::create(tx, place, *turn_id, message),
         Event::PartStarted { message_id, index, part, .. } => {
             content::start_part(tx, *message_id, *index, part)
         }

@@ -102,16 +102,17 @@ fn admit_event(end: &mut End, id: ConversationId, prev: Seq, event: &Event) -> R
         (Life::Alive | Life::Deleted, true) => return Err(Conflict::ConversationExists(id)),
     }
     end.append(id, prev, 1)?;
-    match event {
-        Event::MessageCreated { message, .. } if message.status == MessageStatus::Streaming => {
-            end.open.push(OpenMessage::new(message.id));
-        }
-        Event::MessageCompleted { message_id, .. } => close_message(end, *message_id)?,
-        Event::ConversationDeleted {} => {
-            end.life = Life::Deleted;
-            end.open.clear();
-        }
-        _ => {}
+    if let Event::MessageCreated { message, .. } = event
+        && message.status == MessageStatus::Streaming
+    {
+        end.open.push(OpenMessage::new(message.id));
+    }
+    if let Event::MessageCompleted { message_id, .. } = event {
+        close_message(end, *message_id)?;
+    }
+    if let Event::ConversationDeleted {} = event {
+        end.life = Life::Deleted;
+        end.open.clear();
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ pub(super) mod gate;
 pub(super) mod journal;
 pub(super) mod positions;
 pub(super) mod queue;
+mod replica;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -24,8 +25,6 @@ use crate::store::shared::Shared;
 
 /// Bulk work of one batch ends once it took this long.
 const BULK_SLICE: Duration = Duration::from_millis(1);
-/// How long a full disk is left alone.
-const PROBE: Duration = Duration::from_secs(1);
 
 pub(super) struct Writer {
     pub conn: Connection,
@@ -33,6 +32,7 @@ pub(super) struct Writer {
     pub journal: Journal,
     pub replica: Box<dyn Replicate>,
     pub shared: Arc<Shared>,
+    pub retry_full_after: Duration,
     pub health: Health,
 }
 
@@ -73,17 +73,17 @@ impl Writer {
         let started = Instant::now();
         let mut answers = Vec::with_capacity(people.len());
         let outcome = self.try_commit(people, &mut answers);
-        match &outcome {
+        let outcome = match outcome {
             Ok(batch) => {
-                self.settle(batch);
+                self.settle(&batch);
                 metrics::histogram!("weir_store_commit_seconds").record(started.elapsed().as_secs_f64());
                 metrics::histogram!("weir_store_commit_jobs").record(batch.jobs.len() as f64);
+                Ok(())
             }
-            Err(error) => self.roll_back(error),
-        }
+            Err(error) => Err(self.roll_back(&error)),
+        };
         for (answer, result) in answers {
-            let result = outcome.as_ref().map_err(Clone::clone).and(result);
-            let _ = answer.send(result);
+            let _ = answer.send(outcome.clone().and(result));
         }
         fail::fail_point!("store::after_answer");
     }
@@ -174,19 +174,25 @@ impl Writer {
         metrics::gauge!("weir_store_journal_bytes").set(self.journal.bytes() as f64);
     }
 
-    /// The transaction is gone; memory follows. What may yet come back on recovery seals the store.
-    fn roll_back(&mut self, error: &Error) {
+    /// The transaction is gone; memory follows. What may yet come back on recovery seals the store. A write that found
+    /// no room cannot: its commit frame was not written.
+    fn roll_back(&mut self, error: &Error) -> Error {
         self.gate.positions.roll_back_to(0);
         self.gate.deltas.clear();
         self.gate.delta_count = 0;
         self.journal.roll_back();
         if error.is_full() {
-            self.health = Health::FullUntil(Instant::now() + PROBE);
+            self.health = Health::FullUntil(Instant::now() + self.retry_full_after);
             tracing::warn!("the disk is full: nothing is stored until there is room");
+            Error::Full
+        } else if error.is_busy() {
+            tracing::warn!("another program holds the database");
+            Error::Busy
         } else {
             self.health = Health::Sealed;
             self.shared.keeper.seal();
             tracing::error!(%error, "the store is sealed until the next start");
+            Error::Sealed
         }
     }
 }
@@ -198,5 +204,92 @@ impl Drop for Gone<'_> {
     fn drop(&mut self) {
         self.0.queue.abandon();
         self.0.keeper.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::conversation::{ConversationInfo, Visibility};
+    use crate::chat::event::{Event, Seq};
+    use crate::clock::Timestamp;
+    use crate::id::{ConversationId, UserId, WorkspaceId};
+    use crate::store::record::{Job, Lane, Record};
+    use crate::store::{Options, assemble};
+
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+    fn creation(title: String) -> Job {
+        let conversation = ConversationInfo {
+            id: ConversationId::new(),
+            workspace_id: WorkspaceId::new(),
+            created_by: UserId::new(),
+            agent: "default".to_owned(),
+            name: None,
+            title: Some(title),
+            visibility: Visibility::Private,
+            metadata: None,
+            archived: false,
+            created_at: NOW,
+        };
+        let conversation_id = conversation.id;
+        let event = Event::ConversationCreated { conversation };
+        let records = vec![Record::Event { conversation_id, prev: Seq::START, at: NOW, event }];
+        Job { conversation_id, expected_last_seq: Seq::START, records }
+    }
+
+    /// Commits the jobs as one batch.
+    fn commit(writer: &mut Writer, jobs: Vec<Job>) -> Vec<Result<(), Error>> {
+        let shared = Arc::clone(&writer.shared);
+        let push = |job| shared.queue.push(Lane::People, Work::Job(job)).unwrap();
+        let answers: Vec<_> = jobs.into_iter().map(push).collect();
+        let mut people = VecDeque::new();
+        shared.queue.take(&mut people);
+        writer.commit(&mut people);
+        answers.into_iter().map(|answer| answer.blocking_recv().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_batch_that_finds_no_page_fails_whole_and_the_next_one_has_room() {
+        let dir = tempfile::tempdir().unwrap();
+        let options =
+            Options { retry_full_after: Duration::ZERO, ..Options::new(dir.path().join("weir.db")) };
+        let (mut writer, _) = assemble(options, NOW).unwrap();
+        assert!(commit(&mut writer, vec![creation("first".to_owned())])[0].is_ok());
+
+        let pages: i64 = writer.conn.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+        let limit = |writer: &Writer, pages: i64| {
+            writer.conn.pragma_update(None, "max_page_count", pages).unwrap();
+        };
+        limit(&writer, pages + 4);
+        let fits = creation("fits".to_owned());
+        let mut stale = creation("stale".to_owned());
+        stale.expected_last_seq = Seq(7);
+        let batch = vec![fits.clone(), stale, creation("x".repeat(100_000)), creation("last".to_owned())];
+        let answers = commit(&mut writer, batch);
+        assert!(answers.iter().all(|answer| matches!(answer, Err(Error::Full))), "{answers:?}");
+        let count = |writer: &Writer| -> i64 {
+            writer.conn.query_row("SELECT count(*) FROM conversations", [], |row| row.get(0)).unwrap()
+        };
+        assert_eq!(count(&writer), 1);
+
+        limit(&writer, 1 << 30);
+        let answers = commit(&mut writer, vec![fits]);
+        assert!(answers[0].is_ok(), "{answers:?}");
+        assert_eq!((count(&writer), writer.journal.next), (2, 3));
+    }
+
+    #[test]
+    fn one_refused_job_leaves_the_others_of_its_batch() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut writer, _) = assemble(Options::new(dir.path().join("weir.db")), NOW).unwrap();
+        let mut twice = creation("twice".to_owned());
+        twice.records.extend(twice.records.clone());
+        let answers = commit(&mut writer, vec![creation("a".to_owned()), twice, creation("b".to_owned())]);
+        let stored: Vec<_> = answers.iter().map(Result::is_ok).collect();
+        assert_eq!(stored, [true, false, true]);
+        let titles = "SELECT group_concat(title, ' ' ORDER BY title) FROM conversations";
+        let titles: String = writer.conn.query_row(titles, [], |row| row.get(0)).unwrap();
+        assert_eq!(titles, "a b");
     }
 }

@@ -111,11 +111,6 @@ impl Positions {
     fn find_floor(&mut self) {
         self.floor = self.ends.values().flat_map(|end| &end.open).filter_map(|message| message.mark).min();
     }
-
-    #[cfg(test)]
-    pub fn ends(&self) -> &HashMap<ConversationId, End> {
-        &self.ends
-    }
 }
 
 pub(in crate::store) fn read_end(tx: &Connection, id: ConversationId) -> Result<End, Error> {

@@ -1,0 +1,130 @@
+//! The edges: parse, authorise, call, encode. No turn logic, no tasks.
+//!
+//! Every route stands in one table with the rule of who may use it (`routes.rs`), every error in another
+//! (`problem.rs`). The wire types live here, beside the endpoint that speaks them.
+
+mod auth;
+mod feed;
+mod idempotency;
+mod json;
+mod layers;
+mod limits;
+mod native;
+pub mod openapi;
+mod prefer;
+mod problem;
+mod query;
+mod routes;
+mod sse;
+pub mod stall;
+mod stream;
+mod ws;
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use metrics_exporter_prometheus::PrometheusHandle;
+use secrecy::SecretString;
+
+use crate::auth::Directory;
+use crate::provider::Provider;
+use crate::runtime::Runtime;
+
+pub use limits::Limits;
+pub use openapi::openapi;
+pub use routes::{Rule, every_route};
+
+/// What the edges are told by the configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    pub limits: Limits,
+    /// Pages elsewhere that may call the API, without cookies: `https://app.example.com`.
+    pub allowed_origins: Vec<String>,
+    /// What people type; a page from there is ours.
+    pub public_url: Option<String>,
+    /// Opens `/metrics` on the server's own address. Without one it is not there.
+    pub metrics_token: Option<SecretString>,
+}
+
+/// What every handler works with. Cheap to clone.
+#[derive(Clone)]
+pub struct State(Arc<Shared>);
+
+struct Shared {
+    runtime: Runtime,
+    directory: Arc<Directory>,
+    providers: BTreeMap<String, Arc<dyn Provider>>,
+    numbers: PrometheusHandle,
+    options: Options,
+    stopping: AtomicBool,
+}
+
+impl State {
+    pub fn new(
+        runtime: Runtime,
+        directory: Arc<Directory>,
+        providers: BTreeMap<String, Arc<dyn Provider>>,
+        numbers: PrometheusHandle,
+        options: Options,
+    ) -> Self {
+        let stopping = AtomicBool::new(false);
+        Self(Arc::new(Shared { runtime, directory, providers, numbers, options, stopping }))
+    }
+
+    /// From now on `/readyz` says no, and open streams end, so that their clients look for another place.
+    pub fn stop(&self) {
+        self.0.stopping.store(true, Ordering::Release);
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.0.stopping.load(Ordering::Acquire)
+    }
+
+    fn runtime(&self) -> &Runtime {
+        &self.0.runtime
+    }
+
+    fn directory(&self) -> &Directory {
+        &self.0.directory
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.0.options.limits
+    }
+
+    fn providers(&self) -> &BTreeMap<String, Arc<dyn Provider>> {
+        &self.0.providers
+    }
+
+    fn numbers(&self) -> &PrometheusHandle {
+        &self.0.numbers
+    }
+
+    fn options(&self) -> &Options {
+        &self.0.options
+    }
+}
+
+impl FromRequestParts<Self> for State {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(_: &mut Parts, state: &Self) -> Result<Self, Infallible> {
+        Ok(state.clone())
+    }
+}
+
+/// Everything on the server's own address.
+pub fn router(state: State) -> Router {
+    layers::around(routes::router(&state), &state).with_state(state)
+}
+
+/// `/metrics` alone, for an address of its own that needs no token.
+pub fn metrics_router(state: State) -> Router {
+    let render = move || std::future::ready(native::operations::exposition(&state));
+    Router::new().route("/metrics", axum::routing::get(render))
+}

@@ -1,0 +1,14 @@
+//! The edges through their public face: a real router, real SQLite, a scripted or the demo model.
+
+mod app;
+mod conversations;
+mod memory;
+mod messages;
+mod requests;
+mod routes;
+mod sockets;
+mod streams;
+
+#[path = "../support/runtime.rs"]
+#[expect(dead_code, reason = "only its scripted model is used here")]
+mod runtime;

@@ -1,0 +1,224 @@
+//! The route table, walked with every kind of caller. A new route is walked as soon as it stands in the table.
+
+use axum::http::Method;
+use serde_json::json;
+
+use weir::http::{Rule, every_route};
+use weir::id::{ConversationId, TurnId};
+
+use crate::app::{Answer, NUMBERS, TestApp};
+
+/// One of the owner's own things, and one that does not exist.
+struct Targets {
+    conversation: String,
+    turn: String,
+}
+
+impl Targets {
+    async fn of_owner(app: &TestApp) -> Self {
+        let conversation = app.conversation().await;
+        let turn = app.talk(&conversation, "count to 2").await["turn"]["id"].as_str().unwrap().to_owned();
+        Self { conversation: conversation.rsplit('/').next().unwrap().to_owned(), turn }
+    }
+
+    fn missing() -> Self {
+        Self { conversation: ConversationId::new().to_string(), turn: TurnId::new().to_string() }
+    }
+
+    fn path(&self, path: &str) -> String {
+        path.replace("{conversation_id}", &self.conversation).replace("{turn_id}", &self.turn)
+    }
+}
+
+async fn call(app: &TestApp, method: &Method, path: &str, token: &str) -> Answer {
+    let method = reqwest::Method::from_bytes(method.as_str().as_bytes()).unwrap();
+    let body = match path.rsplit('/').next() {
+        Some("queue") => json!({"turn_ids": []}),
+        Some("bulk") => json!({"ids": [ConversationId::new()], "action": "archive"}),
+        Some("messages") => json!({"text": "hello"}),
+        Some(last) if last.starts_with("turn_") => json!({"text": "hello"}),
+        Some(_) | None => json!({}),
+    };
+    let request = app.request(method.clone(), path, token);
+    Answer::of(if method == reqwest::Method::GET { request } else { request.json(&body) }).await
+}
+
+#[tokio::test]
+async fn nobody_and_revoked_keys_get_nothing_but_the_public_routes() {
+    let app = TestApp::demo().await;
+    let targets = Targets::of_owner(&app).await;
+    for (method, path, rule) in every_route() {
+        let at = targets.path(&path);
+        for token in ["", "weir_made_up", app.people.revoked.as_str()] {
+            let answer = call(&app, &method, &at, token).await;
+            match rule {
+                Rule::Public => assert_eq!(answer.status, 200, "{method} {path}"),
+                // Without a header it is the first frame that signs in.
+                Rule::Socket if token.is_empty() => assert_eq!(answer.problem(426), "upgrade-required"),
+                Rule::SignedIn(_) | Rule::Socket | Rule::Metrics => {
+                    assert_eq!(answer.problem(401), "unauthorized", "{method} {path}");
+                    assert_eq!(answer.header("www-authenticate"), "Bearer");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_without_the_scope_is_forbidden_everything_that_needs_it() {
+    let app = TestApp::demo().await;
+    let targets = Targets::of_owner(&app).await;
+    for (method, path, rule) in every_route() {
+        let answer = call(&app, &method, &targets.path(&path), &app.people.narrow).await;
+        match rule {
+            Rule::Public => assert_eq!(answer.status, 200, "{method} {path}"),
+            Rule::Metrics => assert_eq!(answer.problem(401), "unauthorized"),
+            Rule::SignedIn(_) | Rule::Socket => {
+                assert_eq!(answer.problem(403), "forbidden", "{method} {path}")
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_private_foreign_or_missing_is_not_found_in_the_same_words() {
+    let app = TestApp::demo().await;
+    let (targets, missing) = (Targets::of_owner(&app).await, Targets::missing());
+    let mut walked = 0;
+    for (method, path, _) in every_route() {
+        if !path.contains('{') {
+            continue;
+        }
+        walked += 1;
+        let words = call(&app, &method, &missing.path(&path), &app.people.owner).await;
+        assert_eq!(words.problem(404), "not-found", "{method} {path}");
+        for token in [&app.people.member, &app.people.admin, &app.people.stranger] {
+            let answer = call(&app, &method, &targets.path(&path), token).await;
+            assert_eq!(answer.problem(404), "not-found", "{method} {path}");
+            assert_eq!(answer.text, words.text, "{method} {path}");
+        }
+        let malformed = path.replace("{conversation_id}", "conv_nonsense").replace("{turn_id}", "%ff");
+        let answer = call(&app, &method, &malformed, &app.people.owner).await;
+        assert_eq!(answer.text, words.text, "{method} {path}");
+    }
+    assert!(walked > 10, "{walked}");
+}
+
+#[tokio::test]
+async fn a_viewer_reads_what_is_shared_and_writes_nothing() {
+    let app = TestApp::demo().await;
+    let targets = Targets::of_owner(&app).await;
+    let shared = format!("/v1/conversations/{}", targets.conversation);
+    app.patch(&shared, &json!({"visibility": "workspace"})).await.is(200);
+    for (method, path, rule) in every_route() {
+        if !path.contains('{') || path.ends_with("/events") {
+            continue;
+        }
+        let answer = call(&app, &method, &targets.path(&path), &app.people.viewer).await;
+        match rule {
+            Rule::SignedIn(permission) if permission.as_str() == "conversations:read" => {
+                assert_eq!(answer.status, 200, "{method} {path}");
+            }
+            Rule::SignedIn(_) => assert_eq!(answer.problem(403), "forbidden", "{method} {path}"),
+            Rule::Public | Rule::Socket | Rule::Metrics => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_owner_reaches_every_route() {
+    let app = TestApp::demo().await;
+    let mut routes = every_route();
+    // What deletes comes last, and the whole after its pieces.
+    routes.sort_by_key(|(method, path, _)| (*method == Method::DELETE, std::cmp::Reverse(path.len())));
+    let targets = Targets::of_owner(&app).await;
+    for (method, path, rule) in routes {
+        if path == "/v1/feed" || path.ends_with("{conversation_id}/events") {
+            continue;
+        }
+        let token = if rule == Rule::Metrics { NUMBERS } else { &app.people.owner };
+        let answer = call(&app, &method, &targets.path(&path), token).await;
+        let expected: &[u16] = match (method.as_str(), path.as_str()) {
+            (_, "/v1/socket") => &[426],
+            // The turn is no longer queued.
+            ("PATCH" | "DELETE", path) if path.ends_with("/queue/{turn_id}") => &[409],
+            _ => &[200, 201, 202, 204],
+        };
+        assert!(
+            expected.contains(&answer.status.as_u16()),
+            "{method} {path}: {} {}",
+            answer.status,
+            answer.text
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_in_the_table_is_a_problem_too() {
+    let app = TestApp::demo().await;
+    assert_eq!(app.get("/v1/nonsense").await.problem(404), "not-found");
+    assert_eq!(app.get("/").await.problem(404), "not-found");
+    let answer = app.delete("/v1/conversations").await;
+    assert_eq!(answer.problem(405), "method-not-allowed");
+    assert!(answer.header("allow").contains("POST"), "{:?}", answer.headers);
+}
+
+#[tokio::test]
+async fn every_answer_says_how_it_may_be_kept_and_which_one_it_is() {
+    let app = TestApp::demo().await;
+    for path in ["/v1/conversations", "/healthz", "/nowhere"] {
+        let answer = app.get(path).await;
+        assert_eq!(answer.header("cache-control"), "no-store", "{path}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(answer.header("x-request-id").len(), 32, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_stopping_server_is_alive_and_not_ready() {
+    let app = TestApp::demo().await;
+    app.get("/readyz").await.is(200);
+    app.state.stop();
+    assert_eq!(app.get("/readyz").await.problem(503), "shutting-down");
+    app.get("/healthz").await.is(200);
+}
+
+#[test]
+fn the_committed_document_is_up_to_date() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
+    if std::env::var_os("UPDATE_OPENAPI").is_some() {
+        std::fs::write(path, weir::http::openapi::document()).unwrap();
+    }
+    let committed = std::fs::read_to_string(path).unwrap();
+    let is_up_to_date = committed == weir::http::openapi::document();
+    assert!(is_up_to_date, "openapi.json is out of date; run this test with UPDATE_OPENAPI=1");
+}
+
+#[test]
+fn the_document_names_every_route_once_and_its_problems() {
+    let document: serde_json::Value = serde_json::from_str(&weir::http::openapi::document()).unwrap();
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut ids = Vec::new();
+    for (method, path, _) in every_route() {
+        let operation = &document["paths"][&path][method.as_str().to_lowercase()];
+        let problem =
+            &operation["responses"]["default"]["content"]["application/problem+json"]["schema"]["$ref"];
+        assert_eq!(*problem, "#/components/schemas/Problem", "{method} {path}");
+        for (status, response) in operation["responses"].as_object().unwrap() {
+            assert!(response["description"].is_string(), "{method} {path} {status}");
+        }
+        ids.push(operation["operationId"].as_str().unwrap().to_owned());
+    }
+    let count = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), count);
+
+    let text = document.to_string();
+    let mut rest = text.as_str();
+    while let Some((_, tail)) = rest.split_once("\"#/components/schemas/") {
+        let (name, tail) = tail.split_once('"').unwrap();
+        assert!(document["components"]["schemas"][name].is_object(), "there is no schema {name}");
+        rest = tail;
+    }
+}

@@ -1,0 +1,317 @@
+//! The log is the truth: its batches, applied in order to an empty database, give the same tables.
+
+mod store_support;
+
+use std::sync::{Arc, Mutex};
+
+use proptest::prelude::*;
+use rusqlite::types::Value;
+use store_support::{NOW, Talk, options, replayed, scope};
+use tempfile::TempDir;
+use weir::chat::event::{Event, Seq};
+use weir::id::MessageId;
+use weir::store::{
+    Batch, Error, IdempotencyKey, KeyScope, Lane, Options, Record, Replicate, ReplicateError, Store,
+};
+
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<Vec<Batch>>>);
+
+impl Replicate for Kept {
+    fn replicate(&mut self, batch: &Batch) -> Result<(), ReplicateError> {
+        // As they would travel.
+        let json = serde_json::to_vec(batch).expect("a batch serialises");
+        self.0.lock().unwrap().push(serde_json::from_slice(&json).expect("a batch comes back"));
+        Ok(())
+    }
+}
+
+struct Failing;
+
+impl Replicate for Failing {
+    fn replicate(&mut self, batch: &Batch) -> Result<(), ReplicateError> {
+        match batch.position {
+            1 => Ok(()),
+            position => Err(ReplicateError(format!("no quorum for {position}"))),
+        }
+    }
+}
+
+/// Every row of every table, in the order of their keys.
+fn tables(dir: &TempDir) -> Vec<(String, Vec<Vec<Value>>)> {
+    let conn = rusqlite::Connection::open(dir.path().join("weir.db")).unwrap();
+    let mut names =
+        conn.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").unwrap();
+    let names: Vec<String> = names.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    let table = |name: &String| {
+        let keys = conn.prepare(&format!("SELECT * FROM {name}")).unwrap().column_count().min(3);
+        let keys = (1..=keys).map(|key| key.to_string()).collect::<Vec<_>>().join(", ");
+        let mut rows = conn.prepare(&format!("SELECT * FROM {name} ORDER BY {keys}")).unwrap();
+        let width = rows.column_count();
+        let rows = rows.query_map([], |row| (0..width).map(|column| row.get(column)).collect()).unwrap();
+        rows.map(Result::unwrap).collect()
+    };
+    names.iter().map(|name| (name.clone(), table(name))).collect()
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Say(String),
+    Answer,
+    Part(u32),
+    Delta(u32, String),
+    Complete,
+    Title(String),
+    /// A job whose last record fails after others were applied.
+    Fail,
+    /// Expects another end than the log has.
+    Stale,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let text = "[a-zß漢👋]{1,12}";
+    prop_oneof![
+        2 => text.prop_map(Step::Say),
+        2 => Just(Step::Answer),
+        3 => (0..3u32).prop_map(Step::Part),
+        9 => (0..3u32, text).prop_map(|(index, text)| Step::Delta(index, text)),
+        2 => Just(Step::Complete),
+        1 => text.prop_map(Step::Title),
+        1 => Just(Step::Fail),
+        1 => Just(Step::Stale),
+    ]
+}
+
+/// Adds the step to the job that is being made; whether it will be stored.
+fn act(talk: &mut Talk, step: &Step) -> bool {
+    let open = talk.streaming();
+    match step {
+        Step::Say(text) => {
+            talk.say(text);
+        }
+        Step::Answer if open.len() < 4 => {
+            let question = talk.say("?");
+            let turn = talk.start_turn(question);
+            talk.answer_under(turn, Some(question));
+        }
+        Step::Part(index) => {
+            if let Some(id) = open.iter().find(|id| talk.parts(**id) == *index) {
+                talk.part(*id, *index);
+            }
+        }
+        Step::Delta(index, text) => {
+            if let Some(id) = open.iter().rev().find(|id| talk.parts(**id) > *index) {
+                talk.delta(*id, *index, text);
+            }
+        }
+        Step::Complete => {
+            if let Some(id) = open.first() {
+                talk.complete(*id);
+            }
+        }
+        Step::Title(text) => {
+            let changes = weir::chat::conversation::ConversationChanges {
+                title: Some(text.clone()),
+                ..Default::default()
+            };
+            talk.event(Event::ConversationUpdated { changes });
+        }
+        Step::Answer => {}
+        Step::Fail | Step::Stale => return false,
+    }
+    true
+}
+
+async fn refused(store: Store, mut talk: Talk, stale: bool) {
+    talk.say("never stored");
+    if let Some(id) = talk.streaming().first().copied() {
+        talk.complete(id);
+    }
+    talk.event(Event::HeadChanged { head: Some(MessageId::new()) });
+    let mut job = talk.job();
+    if stale {
+        job.expected_last_seq = Seq(job.expected_last_seq.0 + 1);
+        job.records.pop();
+    }
+    let error = store.commit(Lane::People, job).await.unwrap_err();
+    assert!(matches!(error, Error::Refused(_)), "{error}");
+}
+
+async fn run(rounds: Vec<Vec<(usize, Step)>>) {
+    let (dir, kept, scope) = (tempfile::tempdir().unwrap(), Kept::default(), scope());
+    let with =
+        |dir: &TempDir| Options { replica: Box::new(kept.clone()), journal_limit: 600, ..options(dir) };
+    let (mut store, _) = Store::open(with(&dir), NOW).unwrap();
+    let mut talks: Vec<_> = (0..3).map(|_| Talk::new(&scope)).collect();
+    for talk in &mut talks {
+        talk.create().committed(&store).await;
+    }
+    let middle = rounds.len() / 2;
+    for (number, round) in rounds.into_iter().enumerate() {
+        if number == middle {
+            store.close().await;
+            store = Store::open(with(&dir), NOW).unwrap().0;
+        }
+        // The jobs of a round wait together, so that several share a batch; the refused ones expect what was
+        // before the round.
+        let mut jobs = tokio::task::JoinSet::new();
+        for (talk, step) in &round {
+            let before = talks[*talk].clone();
+            if before.records.is_empty() && !act(&mut talks[*talk], step) {
+                jobs.spawn(refused(store.clone(), before, matches!(step, Step::Stale)));
+            }
+        }
+        for talk in &mut talks {
+            let (job, store) = (talk.job(), store.clone());
+            if !job.records.is_empty() {
+                jobs.spawn(async move { store.commit(Lane::People, job).await.expect("it is stored") });
+            }
+        }
+        jobs.join_all().await;
+    }
+    for talk in &talks {
+        let open: usize =
+            store.open_messages(talk.id).await.unwrap().iter().map(|tail| tail.bytes() as usize).sum();
+        let found = replayed(&store, talk.id, Seq::START, talk.seq, 64).await.unwrap();
+        let all = talk.after(Seq::START);
+        let width = |atoms: &[(Seq, store_support::Written)]| -> usize {
+            atoms.iter().map(|(_, written)| written.width()).sum()
+        };
+        assert_eq!(width(&found) + open, width(&all));
+        assert!(found.iter().all(|atom| all.contains(atom)));
+        for tail in store.open_messages(talk.id).await.unwrap() {
+            assert_eq!(tail.parts_by_index(), talk.open_text(tail.message_id));
+            assert_eq!(tail.runs, talk.open_runs(tail.message_id));
+        }
+    }
+    store.close().await;
+
+    let copy = tempfile::tempdir().unwrap();
+    let batches = kept.0.lock().unwrap().clone();
+    assert!(batches.iter().zip(1..).all(|(batch, position)| batch.position == position), "no gaps");
+    Store::rebuild(options(&copy), NOW, batches).unwrap();
+    for (left, right) in tables(&dir).into_iter().zip(tables(&copy)) {
+        assert_eq!(left, right);
+    }
+}
+
+trait ByIndex {
+    fn parts_by_index(&self) -> Vec<(u32, String)>;
+}
+
+impl ByIndex for weir::store::OpenTail {
+    fn parts_by_index(&self) -> Vec<(u32, String)> {
+        let mut parts = self.parts.clone();
+        parts.sort();
+        parts
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_batches_give_the_same_tables_and_refused_jobs_leave_nothing(
+        rounds in proptest::collection::vec(proptest::collection::vec((0..3usize, step()), 1..6), 4..40),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(run(rounds));
+    }
+}
+
+#[tokio::test]
+async fn a_batch_that_is_not_replicated_is_not_there_and_seals_the_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = Store::open(Options { replica: Box::new(Failing), ..options(&dir) }, NOW).unwrap();
+    let mut talk = Talk::new(&scope());
+    talk.create().committed(&store).await;
+    talk.say("hello");
+    assert!(matches!(talk.commit(&store).await, Err(Error::Sealed)));
+    assert_eq!(store.load(talk.id).await.unwrap().unwrap().last_seq, Seq(1));
+}
+
+#[tokio::test]
+async fn an_idempotency_key_is_taken_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = store_support::open(&dir);
+    let mut talk = Talk::new(&scope());
+    talk.create().committed(&store).await;
+    let key = IdempotencyKey {
+        scope: KeyScope::Conversation(talk.id),
+        user_id: talk.scope.user_id,
+        key: "once".to_owned(),
+        fingerprint: [7; 32],
+        response: "{}".to_owned(),
+        turn_id: None,
+        at: NOW,
+    };
+    talk.say("first");
+    talk.records.push(Record::IdempotencyKey(key.clone()));
+    talk.committed(&store).await;
+    let mut again = talk.clone();
+    again.say("second");
+    again.records.push(Record::IdempotencyKey(key.clone()));
+    assert!(matches!(again.commit(&store).await, Err(Error::Refused(_))));
+    assert_eq!(store.load(talk.id).await.unwrap().unwrap().last_seq, talk.seq);
+    let found = store.idempotency(key.scope, key.user_id, "once").await.unwrap().unwrap();
+    assert_eq!((found.fingerprint, found.response, found.at), (key.fingerprint, key.response, key.at));
+    assert_eq!(store.idempotency(key.scope, key.user_id, "twice").await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_open_text_leaves_the_journal_and_is_found_after_a_restart() {
+    let (dir, kept) = (tempfile::tempdir().unwrap(), Kept::default());
+    let with =
+        |dir: &TempDir| Options { replica: Box::new(kept.clone()), journal_limit: 4096, ..options(dir) };
+    let (store, _) = Store::open(with(&dir), NOW).unwrap();
+    let mut talks: Vec<_> = (0..3).map(|_| Talk::new(&scope())).collect();
+    let mut answers = Vec::new();
+    for talk in &mut talks {
+        talk.create();
+        let question = talk.say("tell me");
+        let turn = talk.start_turn(question);
+        let answer = talk.answer(turn);
+        talk.part(answer, 0).part(answer, 1).committed(&store).await;
+        answers.push(answer);
+    }
+    // The second answer is silent after its first words; it must not hold the journal.
+    talks[1].delta(answers[1], 0, "only this").committed(&store).await;
+    let oldest = || {
+        let conn = rusqlite::Connection::open(dir.path().join("weir.db")).unwrap();
+        let sizes = "SELECT min(position), max(position), (SELECT count(*) FROM chunks) FROM journal";
+        conn.query_row(sizes, [], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+        })
+        .unwrap()
+    };
+    for round in 0.. {
+        for number in [0, 2] {
+            talks[number].delta(answers[number], round % 2, "ein längerer Text ").committed(&store).await;
+        }
+        let (first, last, chunks) = oldest();
+        if chunks >= 6 && first > 200 {
+            assert!(last - first < 2000, "{first} to {last}");
+            break;
+        }
+        assert!(round < 20_000, "rows {first} to {last}, {chunks} chunks");
+    }
+    store.close().await;
+
+    let (store, startup) = Store::open(with(&dir), NOW).unwrap();
+    assert_eq!(startup.unfinished.len(), 3);
+    for (talk, answer) in talks.iter_mut().zip(&answers) {
+        let loaded = store.load(talk.id).await.unwrap().unwrap();
+        assert_eq!(loaded.last_seq, talk.seq);
+        assert_eq!(loaded.open[0].parts_by_index(), talk.open_text(*answer));
+        assert_eq!(loaded.open[0].runs, talk.open_runs(*answer));
+        talk.complete(*answer).committed(&store).await;
+        let found = replayed(&store, talk.id, Seq::START, talk.seq, 4096).await.unwrap();
+        assert_eq!(found, talk.after(Seq::START));
+    }
+    store.close().await;
+    assert_eq!(oldest().2, 0, "chunks go with their message");
+
+    let copy = tempfile::tempdir().unwrap();
+    Store::rebuild(options(&copy), NOW, kept.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(tables(&dir), tables(&copy));
+}

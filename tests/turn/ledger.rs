@@ -1,0 +1,245 @@
+//! The log of one conversation, and what PROTOCOL promises of every log, checked entry by entry.
+
+use std::collections::{HashMap, HashSet};
+
+use weir::chat::conversation::MAX_RUNNING_TURNS;
+use weir::chat::event::{Entry, Event};
+use weir::chat::message::{Message, MessageStatus, Part, Role};
+use weir::chat::turn::MAX_ATTEMPTS_PER_STEP;
+use weir::id::{CallId, MessageId, TurnId};
+
+#[derive(Debug, Default)]
+pub struct Ledger {
+    pub entries: Vec<Entry>,
+    pub messages: HashMap<MessageId, Node>,
+    pub turns: HashMap<TurnId, Life>,
+    /// Each proposed call, and whether it has ended.
+    calls: HashMap<CallId, bool>,
+    /// Calls that were open when their message was cut.
+    discarded: HashSet<CallId>,
+    deleted: bool,
+}
+
+#[derive(Debug)]
+pub struct Node {
+    pub message: Message,
+    parts: Vec<Streamed>,
+}
+
+#[derive(Debug)]
+struct Streamed {
+    head: Part,
+    text: String,
+    closed: bool,
+}
+
+/// What the log says of one turn.
+#[derive(Debug, Default)]
+pub struct Life {
+    pub queued: bool,
+    pub started: bool,
+    pub ended: Option<Event>,
+    attempt: u32,
+    /// Since the last completed step.
+    tries: u32,
+}
+
+impl Ledger {
+    /// Takes in one entry. `finished` is the turn whose model just said that its answer is whole.
+    pub fn append(&mut self, entry: Entry, finished: Option<TurnId>) {
+        assert!(!self.deleted, "nothing follows the deletion");
+        assert!(entry.width() > 0, "every entry takes a position, or two would share one");
+        match &entry {
+            Entry::Delta(delta) => {
+                self.assert_runs(delta.turn_id);
+                let part = self.open_part(delta.message_id, delta.index);
+                assert!(
+                    matches!(part.head, Part::Text { .. } | Part::Reasoning { .. } | Part::ToolCall { .. }),
+                    "a delta for a part that comes whole: {:?}",
+                    part.head
+                );
+                part.text.push_str(&delta.text);
+            }
+            Entry::Event(event) => self.event(event, finished),
+        }
+        self.entries.push(entry);
+    }
+
+    fn event(&mut self, event: &Event, finished: Option<TurnId>) {
+        match event {
+            Event::ConversationCreated { .. } => assert!(self.entries.is_empty(), "created first, and once"),
+            Event::HeadChanged { head: Some(head) } => assert!(self.messages.contains_key(head)),
+            Event::ConversationDeleted {} => {
+                assert!(
+                    self.turns.values().all(|life| life.ended.is_some()),
+                    "deleted with turns unfinished"
+                );
+                self.deleted = true;
+            }
+            Event::MessageCreated { message, turn_id, .. } => self.created(message, *turn_id),
+            Event::PartStarted { turn_id, message_id, index, part } => {
+                self.assert_runs(*turn_id);
+                let node = self.streaming(*message_id);
+                assert_eq!(*index as usize, node.parts.len(), "parts are numbered in order");
+                assert_eq!(part.streamed(), "", "a part starts empty: its text comes as deltas");
+                node.parts.push(Streamed { head: part.clone(), text: String::new(), closed: false });
+            }
+            Event::PartCompleted { turn_id, message_id, index, part, bytes } => {
+                self.assert_runs(*turn_id);
+                let open = self.open_part(*message_id, *index);
+                assert_eq!(open.text.len() as u64, *bytes, "the deltas spell the whole part");
+                open.closed = true;
+                if let Some(Part::ToolCall { call_id, discarded: true, .. }) = part {
+                    self.discarded.insert(*call_id);
+                }
+            }
+            Event::MessageCompleted { turn_id, message_id, status, .. } => {
+                self.assert_runs(*turn_id);
+                let node = self.streaming(*message_id);
+                assert!(node.parts.iter().all(|part| part.closed), "a message completes after its parts");
+                assert_ne!(*status, MessageStatus::Streaming);
+                node.message.status = *status;
+                let whole = *status == MessageStatus::Complete;
+                assert_eq!(
+                    whole,
+                    finished == Some(*turn_id),
+                    "complete is what the model finished, only that"
+                );
+                if whole {
+                    self.life(*turn_id).tries = 1;
+                }
+            }
+            Event::TurnQueued { turn_id, .. } => {
+                assert!(!self.turns.contains_key(turn_id), "{turn_id} is queued once, and before it starts");
+                self.turns.insert(*turn_id, Life { queued: true, ..Life::default() });
+            }
+            Event::TurnStarted { turn_id, turn } => {
+                assert!(self.messages.contains_key(&turn.input), "a turn answers a message that exists");
+                let life = self.turns.entry(*turn_id).or_default();
+                assert!(!life.started && life.ended.is_none(), "{turn_id} starts once");
+                (life.started, life.attempt, life.tries) = (true, 1, 1);
+                let running = self.turns.values().filter(|life| life.started && life.ended.is_none()).count();
+                assert!(running <= MAX_RUNNING_TURNS, "{running} turns run");
+            }
+            Event::TurnResumed { turn_id, attempt, .. } => {
+                self.assert_runs(*turn_id);
+                let life = self.life(*turn_id);
+                assert_eq!(*attempt, life.attempt + 1, "attempts are counted");
+                (life.attempt, life.tries) = (*attempt, life.tries + 1);
+                assert!(life.tries <= MAX_ATTEMPTS_PER_STEP, "{turn_id} tried {} times in vain", life.tries);
+            }
+            Event::TurnWaiting { turn_id, .. } | Event::Notice { turn_id: Some(turn_id), .. } => {
+                self.assert_runs(*turn_id);
+            }
+            Event::TurnCompleted { turn_id, .. }
+            | Event::TurnFailed { turn_id, .. }
+            | Event::TurnCancelled { turn_id }
+            | Event::TurnInterrupted { turn_id, .. } => self.ended(*turn_id, event),
+            Event::QueueChanged { turn_ids } => {
+                let is_queued = |life: &Life| life.queued && !life.started && life.ended.is_none();
+                let queued = self.turns.values().filter(|life| is_queued(life)).count();
+                assert_eq!(turn_ids.len(), queued);
+                assert!(turn_ids.iter().all(|id| is_queued(&self.turns[id])), "an order of what is queued");
+            }
+            Event::QueueEdited { turn_id, .. } => {
+                let life = self.life(*turn_id);
+                assert!(!life.started && life.ended.is_none(), "only what is queued is edited");
+            }
+            Event::ToolProposed { turn_id, call } => {
+                self.assert_runs(*turn_id);
+                let node = &self.messages[&call.message_id];
+                assert_eq!(node.message.status, MessageStatus::Complete, "a cut message proposes nothing");
+                assert!(!self.discarded.contains(&call.id), "{} was discarded", call.id);
+                let is_it = |part: &&Streamed| matches!(&part.head, Part::ToolCall { call_id, .. } if *call_id == call.id);
+                let part = node.parts.iter().find(is_it).expect("a call is a part of its message");
+                assert_eq!(part.text, call.args_text, "the arguments are verbatim");
+                assert_eq!(self.calls.insert(call.id, false), None, "{} is proposed once", call.id);
+            }
+            Event::ToolFailed { turn_id, call_id, .. } => {
+                self.assert_runs(*turn_id);
+                assert_eq!(self.calls.insert(*call_id, true), Some(false), "{call_id} ends once");
+            }
+            Event::ConversationUpdated { .. }
+            | Event::HeadChanged { head: None }
+            | Event::Notice { turn_id: None, .. } => {}
+        }
+    }
+
+    fn created(&mut self, message: &Message, turn_id: Option<TurnId>) {
+        if let Some(parent) = &message.parent_id {
+            assert!(self.messages.contains_key(parent), "the parent of {} was created before it", message.id);
+        }
+        if message.role == Role::Assistant {
+            let turn_id = turn_id.expect("an answer belongs to a turn");
+            self.assert_runs(turn_id);
+            assert_eq!(self.streaming_of(turn_id), None, "one answer at a time");
+            assert_eq!(message.attempt, Some(self.life(turn_id).attempt));
+        }
+        let node = Node { message: message.clone(), parts: Vec::new() };
+        // Its parent exists and it did not: no path has a cycle.
+        assert!(self.messages.insert(message.id, node).is_none(), "{} is created once", message.id);
+    }
+
+    fn ended(&mut self, turn_id: TurnId, event: &Event) {
+        assert_eq!(self.streaming_of(turn_id), None, "a turn's messages complete before it ends");
+        assert!(self.calls.values().all(|ended| *ended), "a turn's calls end before it does");
+        let life = self.life(turn_id);
+        assert!(life.queued || life.started, "{turn_id} ends and never began");
+        assert_eq!(life.ended, None, "{turn_id} ends once");
+        life.ended = Some(event.clone());
+    }
+
+    fn streaming_of(&self, turn_id: TurnId) -> Option<MessageId> {
+        let is_open = |node: &&Node| {
+            node.message.status == MessageStatus::Streaming && node.message.turn_id == Some(turn_id)
+        };
+        self.messages.values().find(is_open).map(|node| node.message.id)
+    }
+
+    fn assert_runs(&self, turn_id: TurnId) {
+        let runs = self.turns.get(&turn_id).is_some_and(|life| life.started && life.ended.is_none());
+        assert!(runs, "{turn_id} does not run");
+    }
+
+    fn life(&mut self, turn_id: TurnId) -> &mut Life {
+        self.turns.get_mut(&turn_id).expect("the turn was queued or started")
+    }
+
+    fn streaming(&mut self, id: MessageId) -> &mut Node {
+        let node = self.messages.get_mut(&id).expect("the message was created");
+        assert_eq!(node.message.status, MessageStatus::Streaming, "{id} completes once, and last");
+        node
+    }
+
+    fn open_part(&mut self, message_id: MessageId, index: u32) -> &mut Streamed {
+        let part = self.streaming(message_id).parts.get_mut(index as usize).expect("the part was started");
+        assert!(!part.closed, "part {index} of {message_id} is completed");
+        part
+    }
+
+    /// What the store gives back after a restart: the entries of unfinished turns, with the text of open messages
+    /// merged, and the orders of the queue.
+    pub fn unfinished(&self) -> Vec<Entry> {
+        let mut left: Vec<Entry> = Vec::new();
+        for entry in &self.entries {
+            match entry {
+                Entry::Delta(delta) => match left.last_mut() {
+                    _ if self.messages[&delta.message_id].message.status != MessageStatus::Streaming => {}
+                    Some(Entry::Delta(last))
+                        if (last.message_id, last.index) == (delta.message_id, delta.index) =>
+                    {
+                        last.text.push_str(&delta.text);
+                    }
+                    Some(_) | None => left.push(entry.clone()),
+                },
+                Entry::Event(Event::QueueChanged { .. }) => left.push(entry.clone()),
+                Entry::Event(event) => {
+                    if event.turn_id().is_some_and(|id| self.turns[&id].ended.is_none()) {
+                        left.push(entry.clone());
+                    }
+                }
+            }
+        }
+        left
+    }
+}

@@ -1,0 +1,420 @@
+//! The reference: what a conversation is after each command, in plain lists. It never asks `decide` or `evolve`.
+
+use std::collections::HashMap;
+
+use weir::chat::conversation::{Command, Conversation, MAX_RUNNING_TURNS, OnBusy, Parent, Refusal, Send};
+use weir::chat::message::Part;
+use weir::chat::turn::{
+    CallFailure, Fence, Input, Limits, MAX_ATTEMPTS_PER_STEP, ModelOutput, Placement, Recovery, TurnState,
+};
+use weir::id::{MessageId, TurnId};
+
+#[derive(Debug, Default)]
+pub struct Model {
+    pub deleted: bool,
+    pub head: Option<MessageId>,
+    pub running: Vec<Running>,
+    pub queue: Vec<Waiting>,
+    /// Of every message that ever was.
+    pub parents: HashMap<MessageId, Option<MessageId>>,
+    /// Where each lane that ever was now ends. The real one may not remember so long: it has to survive a restart.
+    lanes: HashMap<TurnId, Option<MessageId>>,
+    /// The lanes whose turn ended in this command: each goes on before another lane gets the slot.
+    ended: Vec<TurnId>,
+}
+
+#[derive(Debug)]
+pub struct Running {
+    pub id: TurnId,
+    lane: TurnId,
+    state: TurnState,
+    pub fence: Fence,
+    tries: u32,
+    base: MessageId,
+    leaf: MessageId,
+    pub open: Option<Open>,
+    tokens: u64,
+    limits: Limits,
+    recovery: Recovery,
+}
+
+#[derive(Debug)]
+pub struct Open {
+    pub message: MessageId,
+    pub parts: Vec<OpenPart>,
+}
+
+#[derive(Debug)]
+pub struct OpenPart {
+    streams: bool,
+    is_call: bool,
+    bytes: u64,
+    closed: bool,
+}
+
+#[derive(Debug)]
+pub struct Waiting {
+    pub id: TurnId,
+    message: MessageId,
+    lane: TurnId,
+    /// The parent that the caller named.
+    named: Option<MessageId>,
+    steer: bool,
+    limits: Limits,
+    recovery: Recovery,
+}
+
+impl Model {
+    /// `fresh` is the id of the message that the command may create for the model.
+    pub fn apply(&mut self, command: &Command, fresh: MessageId) -> Result<(), Refusal> {
+        if self.deleted {
+            return Err(Refusal::Deleted);
+        }
+        self.ended.clear();
+        match command {
+            Command::Create { send: None, .. } | Command::Update { .. } => {}
+            Command::Create { send: Some(send), .. } | Command::Send(send) => self.send(send)?,
+            Command::Turn { turn_id, input } => self.input(*turn_id, input, fresh),
+            Command::Cancel { turn_id } => self.cancel(*turn_id),
+            Command::Recover => {
+                let running: Vec<TurnId> = self.running.iter().map(|turn| turn.id).collect();
+                for id in running {
+                    self.cut(id);
+                }
+            }
+            Command::Reorder { turn_ids } => self.reorder(turn_ids)?,
+            Command::EditQueued { turn_id, .. } => self.must_be_queued(*turn_id)?,
+            Command::Withdraw { turn_id } => {
+                self.must_be_queued(*turn_id)?;
+                self.cancel(*turn_id);
+            }
+            Command::Delete => {
+                self.deleted = true;
+                self.running.clear();
+                self.queue.clear();
+            }
+        }
+        self.start_waiting();
+        Ok(())
+    }
+
+    /// A fact that no command makes yet: the turn waits for a person.
+    pub fn wait(&mut self, id: TurnId) {
+        self.turn(id).state = TurnState::Waiting;
+    }
+
+    /// Nor this one: a person looks at another branch.
+    pub fn switch(&mut self, head: MessageId) {
+        self.head = Some(head);
+    }
+
+    pub fn is_current(&self, id: TurnId, fence: Fence) -> bool {
+        self.running
+            .iter()
+            .any(|turn| turn.id == id && turn.fence == fence && turn.state == TurnState::Running)
+    }
+
+    fn turn(&mut self, id: TurnId) -> &mut Running {
+        self.running.iter_mut().find(|turn| turn.id == id).expect("it runs")
+    }
+
+    fn lane_runs(&self, lane: TurnId) -> bool {
+        self.running.iter().any(|turn| turn.lane == lane)
+    }
+
+    fn must_be_queued(&self, turn_id: TurnId) -> Result<(), Refusal> {
+        match self.queue.iter().any(|waiting| waiting.id == turn_id) {
+            true => Ok(()),
+            false => Err(Refusal::NotQueued { turn_id }),
+        }
+    }
+
+    fn send(&mut self, send: &Send) -> Result<(), Refusal> {
+        let (place, named) = match send.parent {
+            Parent::Head => (self.head, None),
+            Parent::Message(id) => (Some(id), Some(id)),
+            Parent::Root => (None, None),
+        };
+        let at_head = send.parent == Parent::Head;
+        let mut waiting = Waiting {
+            id: send.turn_id,
+            message: send.message_id,
+            lane: send.turn_id,
+            named,
+            steer: false,
+            limits: send.limits,
+            recovery: send.recovery,
+        };
+
+        if let Some(busy) = self.running.iter().find(|turn| Some(turn.leaf) == place) {
+            let (turn_id, lane) = (busy.id, busy.lane);
+            waiting.lane = lane;
+            match (send.on_busy, busy.state) {
+                (None, TurnState::Waiting) => return Err(Refusal::TurnWaiting { turn_id }),
+                (Some(OnBusy::Reject), _) => return Err(Refusal::TurnInProgress { turn_id }),
+                (Some(OnBusy::Interrupt), _) => {
+                    self.end(turn_id);
+                    let parent = named.or(self.lanes[&lane]);
+                    self.start(waiting, parent);
+                }
+                (None | Some(OnBusy::Queue), _) => self.queue.push(waiting),
+                (Some(OnBusy::Steer), _) => self.queue.push(Waiting { steer: true, ..waiting }),
+            }
+            return Ok(());
+        }
+
+        // Two messages sent to the head while no turn could start follow each other.
+        let ahead = self.queue.iter().rev().find(|ahead| {
+            at_head && place.is_some() && !self.lane_runs(ahead.lane) && self.lanes[&ahead.lane] == place
+        });
+        if let Some(ahead) = ahead {
+            if send.on_busy == Some(OnBusy::Reject) {
+                return Err(Refusal::TurnInProgress { turn_id: ahead.id });
+            }
+            waiting.lane = ahead.lane;
+            waiting.steer = send.on_busy == Some(OnBusy::Steer);
+            self.queue.push(waiting);
+            return Ok(());
+        }
+
+        if self.running.len() < MAX_RUNNING_TURNS {
+            self.start(waiting, place);
+            if !at_head {
+                self.head = Some(send.message_id);
+            }
+            return Ok(());
+        }
+        if place.is_none() {
+            return Err(Refusal::TooManyTurns);
+        }
+        self.lanes.insert(waiting.lane, place);
+        self.queue.push(waiting);
+        Ok(())
+    }
+
+    fn start(&mut self, waiting: Waiting, parent: Option<MessageId>) {
+        let input = waiting.message;
+        self.create(input, parent);
+        if waiting.named.is_some() {
+            self.head = Some(input);
+        }
+        self.running.push(Running {
+            id: waiting.id,
+            lane: waiting.lane,
+            state: TurnState::Running,
+            fence: Fence { attempt: 1, step: 1 },
+            tries: 1,
+            base: input,
+            leaf: input,
+            open: None,
+            tokens: 0,
+            limits: waiting.limits,
+            recovery: waiting.recovery,
+        });
+    }
+
+    fn create(&mut self, message: MessageId, parent: Option<MessageId>) {
+        self.parents.insert(message, parent);
+        if self.head == parent {
+            self.head = Some(message);
+        }
+    }
+
+    fn start_waiting(&mut self) {
+        while self.running.len() < MAX_RUNNING_TURNS {
+            let can_start = |waiting: &Waiting| !self.lane_runs(waiting.lane);
+            let goes_on = |waiting: &Waiting| can_start(waiting) && self.ended.contains(&waiting.lane);
+            let next = self.queue.iter().position(goes_on).or_else(|| self.queue.iter().position(can_start));
+            let Some(next) = next else { return };
+            let waiting = self.queue.remove(next);
+            let parent = waiting.named.or(self.lanes[&waiting.lane]);
+            self.start(waiting, parent);
+        }
+    }
+
+    fn end(&mut self, id: TurnId) {
+        let at = self.running.iter().position(|turn| turn.id == id).expect("it runs");
+        let turn = self.running.remove(at);
+        self.lanes.insert(turn.lane, Some(turn.leaf));
+        self.ended.push(turn.lane);
+    }
+
+    fn cancel(&mut self, id: TurnId) {
+        self.queue.retain(|waiting| waiting.id != id);
+        if self.running.iter().any(|turn| turn.id == id) {
+            self.end(id);
+        }
+    }
+
+    fn reorder(&mut self, order: &[TurnId]) -> Result<(), Refusal> {
+        let current: Vec<TurnId> = self.queue.iter().map(|waiting| waiting.id).collect();
+        if order.len() != current.len() || !current.iter().all(|id| order.contains(id)) {
+            return Err(Refusal::QueueDiffers { turn_ids: current });
+        }
+        self.queue.sort_by_key(|waiting| order.iter().position(|id| *id == waiting.id));
+        Ok(())
+    }
+
+    fn input(&mut self, id: TurnId, input: &Input, fresh: MessageId) {
+        if !self.running.iter().any(|turn| turn.id == id) {
+            return;
+        }
+        match input {
+            Input::Cancel | Input::DeadlinePassed => self.end(id),
+            Input::Recovered => self.cut(id),
+            Input::MessageOpened { fence, .. }
+            | Input::Model { fence, .. }
+            | Input::ModelFailed { fence, .. }
+                if !self.is_current(id, *fence) => {}
+            Input::MessageOpened { placement, .. } => self.open(id, *placement, fresh),
+            Input::ModelFailed { failure: CallFailure::Broken { .. }, .. } => self.cut(id),
+            Input::ModelFailed { failure: CallFailure::Refused { .. }, .. } => self.end(id),
+            Input::Model { output, .. } => self.output(id, output, fresh),
+        }
+    }
+
+    fn open(&mut self, id: TurnId, placement: Placement, fresh: MessageId) {
+        let turn = self.turn(id);
+        if turn.open.is_some() {
+            return;
+        }
+        let before = turn.leaf;
+        let beside = turn.recovery == Recovery::Restart || placement == Placement::Sibling;
+        let parent = if beside { turn.base } else { turn.leaf };
+        turn.open = Some(Open { message: fresh, parts: Vec::new() });
+        turn.leaf = fresh;
+        self.parents.insert(fresh, Some(parent));
+        // The view follows the turn from the turn's own leaf, onto a sibling too. Else whatever is made below the
+        // head is the head.
+        if self.head == Some(before) || self.head == Some(parent) {
+            self.head = Some(fresh);
+        }
+    }
+
+    fn output(&mut self, id: TurnId, output: &ModelOutput, fresh: MessageId) {
+        let open = &mut self.turn(id).open;
+        match (output, open) {
+            (ModelOutput::Finished { usage, .. }, _) => {
+                self.open(id, Placement::Child, fresh);
+                let tokens = usage.unwrap_or_default();
+                self.finish(id, tokens.input_tokens + tokens.output_tokens);
+            }
+            (ModelOutput::PartStarted { index, part }, Some(open)) if *index as usize == open.parts.len() => {
+                open.parts.push(OpenPart {
+                    streams: matches!(
+                        part,
+                        Part::Text { .. } | Part::Reasoning { .. } | Part::ToolCall { .. }
+                    ),
+                    is_call: matches!(part, Part::ToolCall { .. }),
+                    bytes: part.streamed().len() as u64,
+                    closed: false,
+                });
+            }
+            (ModelOutput::Delta { index, text }, Some(open)) => {
+                if let Some(part) = open.parts.get_mut(*index as usize)
+                    && part.streams
+                    && !part.closed
+                {
+                    part.bytes += text.len() as u64;
+                }
+            }
+            (ModelOutput::PartCompleted { index, .. }, Some(open)) => {
+                if let Some(part) = open.parts.get_mut(*index as usize) {
+                    part.closed = true;
+                }
+            }
+            (
+                ModelOutput::Opened { .. }
+                | ModelOutput::PartStarted { .. }
+                | ModelOutput::Delta { .. }
+                | ModelOutput::PartCompleted { .. },
+                _,
+            ) => {}
+        }
+    }
+
+    fn finish(&mut self, id: TurnId, tokens: u64) {
+        let turn = self.turn(id);
+        let open = turn.open.take().expect("it was opened");
+        turn.tokens += tokens;
+        let asks_again = open.parts.iter().any(|part| part.is_call);
+        let over = turn.fence.step >= turn.limits.max_steps
+            || turn.limits.max_tokens.is_some_and(|max| turn.tokens >= max);
+        if !asks_again || over {
+            return self.end(id);
+        }
+        turn.base = turn.leaf;
+        turn.fence.step += 1;
+        turn.tries = 1;
+        self.steer(id);
+    }
+
+    fn cut(&mut self, id: TurnId) {
+        let turn = self.turn(id);
+        if turn.state == TurnState::Waiting {
+            return;
+        }
+        turn.open = None;
+        if turn.recovery == Recovery::Fail || turn.tries == MAX_ATTEMPTS_PER_STEP {
+            return self.end(id);
+        }
+        turn.tries += 1;
+        turn.fence.attempt += 1;
+        let between_steps = turn.leaf == turn.base;
+        if between_steps {
+            self.steer(id);
+        }
+    }
+
+    fn steer(&mut self, id: TurnId) {
+        let lane = self.turn(id).lane;
+        let (steered, queue) = std::mem::take(&mut self.queue)
+            .into_iter()
+            .partition(|waiting| waiting.steer && waiting.lane == lane);
+        self.queue = queue;
+        let steered: Vec<Waiting> = steered;
+        for waiting in steered {
+            let leaf = self.turn(id).leaf;
+            self.create(waiting.message, Some(leaf));
+            let turn = self.turn(id);
+            (turn.base, turn.leaf) = (waiting.message, waiting.message);
+        }
+    }
+
+    /// Asserts that the real conversation is this one.
+    pub fn assert_is(&self, real: &Conversation) {
+        assert_eq!(real.deleted, self.deleted, "deleted");
+        assert_eq!(real.head, self.head, "head");
+        let queue: Vec<_> = self.queue.iter().map(|w| (w.id, w.message, w.lane, w.steer)).collect();
+        let real_queue: Vec<_> =
+            real.queue.iter().map(|q| (q.turn_id, q.turn.message_id, q.turn.lane, q.turn.steer)).collect();
+        assert_eq!(real_queue, queue, "queue");
+
+        let mut running: Vec<TurnId> = self.running.iter().map(|turn| turn.id).collect();
+        running.sort_unstable();
+        assert_eq!(real.turns.keys().copied().collect::<Vec<_>>(), running, "running turns");
+        for turn in &self.running {
+            let real = &real.turns[&turn.id];
+            let what = (turn.lane, turn.state, turn.fence, turn.tries, turn.base, turn.leaf, turn.tokens);
+            let real_tokens = real.usage.input_tokens + real.usage.output_tokens;
+            let real_what = (
+                real.plan.lane,
+                real.state,
+                real.fence,
+                real.attempts_this_step,
+                real.base,
+                real.leaf,
+                real_tokens,
+            );
+            assert_eq!(real_what, what, "turn {}", turn.id);
+            let parts = |open: &Open| open.parts.iter().map(|part| (part.bytes, part.closed)).collect();
+            let open: Option<(MessageId, Vec<_>)> =
+                turn.open.as_ref().map(|open| (open.message, parts(open)));
+            let real_open = real
+                .open
+                .as_ref()
+                .map(|open| (open.id, open.parts.iter().map(|p| (p.bytes, p.completed)).collect::<Vec<_>>()));
+            assert_eq!(real_open, open, "open message of {}", turn.id);
+        }
+    }
+}

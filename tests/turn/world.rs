@@ -1,0 +1,499 @@
+//! A conversation and its reference model, step by step beside each other, through whatever may happen to them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use proptest::prelude::ProptestConfig;
+use proptest::test_runner::TestRunner;
+
+use crate::fixture::{info, problem, request};
+use crate::ledger::Ledger;
+use crate::model::Model;
+use crate::script::{self, Age, Ending, Kind, Op, Output, Sent, Spot};
+use weir::chat::conversation::{
+    Command, Conversation, ConversationChanges, MAX_RUNNING_TURNS, Parent, Refusal, Send, decide,
+};
+use weir::chat::event::{Entry, Event, WaitingFor};
+use weir::chat::message::{FinishReason, Part, Usage};
+use weir::chat::turn::{CallFailure, Decision, Effect, Fence, Input, Limits, ModelOutput, Stamp, TurnState};
+use weir::clock::Timestamp;
+use weir::id::{CallId, MessageId, TurnId};
+
+#[test]
+fn a_conversation_is_what_its_model_is_whatever_happens() {
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    let cases = config.cases;
+    let tally = std::cell::RefCell::new(Tally::default());
+    let result = TestRunner::new(config).run(&script::ops(), |ops| {
+        let mut world = World::new();
+        for op in &ops {
+            world.act(op);
+        }
+        world.settle();
+        tally.borrow_mut().add(&world.tally);
+        Ok(())
+    });
+    if let Err(error) = result {
+        panic!("{error}");
+    }
+    let tally = tally.into_inner();
+    println!("{cases} conversations: {tally:?}");
+    for what in EVERY_RUN_SEES {
+        assert!(cases < 256 || tally.0.contains_key(what), "no {what} in {cases} conversations: {tally:?}");
+    }
+}
+
+/// What the scripts have to reach, or the model proves little.
+const EVERY_RUN_SEES: [&str; 14] = [
+    "steered in",
+    "all slots full",
+    "queued for a slot",
+    "queued at the head for a slot",
+    "stale output",
+    "restart",
+    "recovered turn",
+    "third attempt",
+    "step after tool calls",
+    "discarded call",
+    "refused: queue differs",
+    "refused: turn waiting",
+    "refused: turn in progress",
+    "deleted",
+];
+
+/// How often what happened.
+#[derive(Debug, Default)]
+struct Tally(BTreeMap<&'static str, usize>);
+
+impl Tally {
+    fn count(&mut self, what: &'static str) {
+        *self.0.entry(what).or_default() += 1;
+    }
+
+    fn add(&mut self, other: &Self) {
+        for (what, count) in &other.0 {
+            *self.0.entry(what).or_default() += count;
+        }
+    }
+}
+
+struct World {
+    real: Conversation,
+    model: Model,
+    ledger: Ledger,
+    /// The model call that each running turn waits for, and when it is woken at the latest.
+    calls: HashMap<TurnId, Fence>,
+    wakes: HashMap<TurnId, Timestamp>,
+    /// What was accepted, with its text as it was last edited.
+    sent: Vec<(TurnId, MessageId, Vec<Part>)>,
+    ids: u128,
+    tally: Tally,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut world = Self {
+            real: Conversation::new(info()),
+            model: Model::default(),
+            ledger: Ledger::default(),
+            calls: HashMap::new(),
+            wakes: HashMap::new(),
+            sent: Vec::new(),
+            ids: 0,
+            tally: Tally::default(),
+        };
+        world.run(Command::Create { info: Box::new(info()), send: None });
+        world
+    }
+
+    fn id(&mut self) -> [u8; 16] {
+        self.ids += 1;
+        self.ids.to_be_bytes()
+    }
+
+    fn act(&mut self, op: &Op) {
+        match op {
+            Op::Send(sent) => self.send(sent),
+            Op::Step { turn, placement, text, calls, ending } => {
+                let Some((turn_id, fence)) = self.running(*turn) else { return };
+                self.turn(
+                    turn_id,
+                    Input::MessageOpened { fence, model: None, placement: *placement, response_id: None },
+                );
+                let mut index = self.open_parts(turn_id);
+                let mut part = |world: &mut Self, part: Part, text: &str, whole: bool| {
+                    world.output(turn_id, fence, ModelOutput::PartStarted { index, part });
+                    world.output(turn_id, fence, ModelOutput::Delta { index, text: text.to_owned() });
+                    if whole {
+                        world.output(turn_id, fence, ModelOutput::PartCompleted { index, opaque: None });
+                    }
+                    index += 1;
+                };
+                part(self, Part::Text { text: String::new() }, text, !matches!(ending, Ending::Open));
+                for whole in calls {
+                    let call = self.part(Kind::ToolCall);
+                    part(self, call, if *whole { "{\"a\":1}" } else { "{\"a" }, *whole);
+                }
+                match ending {
+                    Ending::Finished => self.finish(turn_id, fence),
+                    Ending::Broken => self.fail(turn_id, fence, true),
+                    Ending::Open => {}
+                }
+            }
+            Op::Output { turn, age, output } => {
+                let Some((turn_id, current)) = self.running(*turn) else { return };
+                let fence = age.of(current);
+                let output = match output {
+                    Output::Message(placement) => {
+                        let input = Input::MessageOpened {
+                            fence,
+                            model: None,
+                            placement: *placement,
+                            response_id: None,
+                        };
+                        return self.turn(turn_id, input);
+                    }
+                    Output::Finished => return self.finish(turn_id, fence),
+                    Output::Opened => ModelOutput::Opened { model: None, response_id: None },
+                    Output::PartStarted { index, kind } => {
+                        ModelOutput::PartStarted { index: *index, part: self.part(*kind) }
+                    }
+                    Output::Delta { index, text } => ModelOutput::Delta { index: *index, text: text.clone() },
+                    Output::PartCompleted { index } => {
+                        ModelOutput::PartCompleted { index: *index, opaque: None }
+                    }
+                };
+                self.output(turn_id, fence, output);
+            }
+            Op::Fail { turn, age, broken } => {
+                let Some((turn_id, fence)) = self.running(*turn) else { return };
+                self.fail(turn_id, age.of(fence), *broken);
+            }
+            Op::Wait { turn } => self.wait(*turn),
+            Op::Switch { message } => {
+                let Some(head) = self.message(*message).filter(|_| !self.real.deleted) else { return };
+                self.take_in(Entry::Event(Event::HeadChanged { head: Some(head) }), None);
+                self.model.switch(head);
+                self.check();
+            }
+            Op::DeadlinePassed { turn } => {
+                let Some((turn_id, _)) = self.running(*turn) else { return };
+                self.turn(turn_id, Input::DeadlinePassed);
+            }
+            Op::Cancel { turn } => {
+                let Some((turn_id, ..)) = pick(&self.sent, *turn) else { return };
+                self.run(Command::Cancel { turn_id: *turn_id });
+            }
+            Op::Withdraw { turn } => {
+                let Some(turn_id) = self.queued(*turn) else { return };
+                self.run(Command::Withdraw { turn_id });
+            }
+            Op::Edit { turn } => {
+                let Some(turn_id) = self.queued(*turn) else { return };
+                let parts = vec![Part::Text { text: format!("edited {}", self.ids) }];
+                let edit = Command::EditQueued { turn_id, parts: parts.clone() };
+                if self.run(edit)
+                    && let Some(sent) = self.sent.iter_mut().find(|(id, ..)| *id == turn_id)
+                {
+                    sent.2 = parts;
+                }
+            }
+            Op::Reorder { by, complete } => {
+                let mut turn_ids: Vec<TurnId> = self.model.queue.iter().map(|waiting| waiting.id).collect();
+                turn_ids.reverse();
+                let by = by % turn_ids.len().max(1);
+                turn_ids.rotate_left(by);
+                if !complete {
+                    turn_ids.push(TurnId::from_bytes([255; 16]));
+                }
+                self.run(Command::Reorder { turn_ids });
+            }
+            Op::Update => {
+                let title = Some(format!("title {}", self.ids));
+                let changes = ConversationChanges { title, ..ConversationChanges::default() };
+                self.run(Command::Update { changes });
+            }
+            Op::Restart => self.restart(),
+            Op::Delete => {
+                if self.run(Command::Delete) {
+                    self.tally.count("deleted");
+                }
+            }
+        }
+    }
+
+    fn running(&self, turn: usize) -> Option<(TurnId, Fence)> {
+        pick(&self.model.running, turn).map(|turn| (turn.id, turn.fence))
+    }
+
+    /// A turn of the queue, now and then one that is not queued.
+    fn queued(&self, turn: usize) -> Option<TurnId> {
+        match turn {
+            0 => self.sent.first().map(|(id, ..)| *id),
+            _ => pick(&self.model.queue, turn).map(|waiting| waiting.id),
+        }
+    }
+
+    fn message(&self, n: usize) -> Option<MessageId> {
+        let mut messages: Vec<MessageId> = self.ledger.messages.keys().copied().collect();
+        messages.sort_unstable();
+        pick(&messages, n).copied()
+    }
+
+    fn open_parts(&self, turn_id: TurnId) -> u32 {
+        let turn = self.model.running.iter().find(|turn| turn.id == turn_id);
+        let open = turn.and_then(|turn| turn.open.as_ref());
+        open.map_or(0, |open| u32::try_from(open.parts.len()).expect("few parts"))
+    }
+
+    fn part(&mut self, kind: Kind) -> Part {
+        match kind {
+            Kind::Text => Part::Text { text: String::new() },
+            Kind::TextBegun => Part::Text { text: "begun".to_owned() },
+            Kind::Reasoning => Part::Reasoning { text: String::new() },
+            Kind::ToolCall => Part::ToolCall {
+                call_id: CallId::from_bytes(self.id()),
+                name: "clock".to_owned(),
+                args_text: String::new(),
+                discarded: false,
+            },
+            Kind::Notice => Part::Notice { code: "n".to_owned(), text: "whole".to_owned() },
+        }
+    }
+
+    fn send(&mut self, sent: &Sent) {
+        let parent = match sent.spot {
+            Spot::Head => Some(Parent::Head),
+            Spot::Root => Some(Parent::Root),
+            Spot::Leaf(n) => self.running(n).map(|(id, _)| Parent::Message(self.real.turns[&id].leaf)),
+            Spot::Switched(message) => {
+                self.act(&Op::Switch { message });
+                Some(Parent::Head)
+            }
+            Spot::Message(n) => self.message(n).map(Parent::Message),
+        };
+        let Some(parent) = parent else { return };
+        let (turn_id, message_id) = (TurnId::from_bytes(self.id()), MessageId::from_bytes(self.id()));
+        let parts = vec![Part::Text { text: format!("question {}", self.ids) }];
+        let send = Send {
+            turn_id,
+            message_id,
+            parts: parts.clone(),
+            metadata: None,
+            parent,
+            on_busy: sent.on_busy,
+            request: request(),
+            limits: Limits { max_steps: sent.max_steps, max_tokens: sent.max_tokens, max_wall_ms: 60_000 },
+            recovery: sent.recovery,
+        };
+        if self.run(Command::Send(Box::new(send))) {
+            self.sent.push((turn_id, message_id, parts));
+        }
+    }
+
+    fn turn(&mut self, turn_id: TurnId, input: Input) {
+        self.run(Command::Turn { turn_id, input });
+    }
+
+    fn output(&mut self, turn_id: TurnId, fence: Fence, output: ModelOutput) {
+        self.turn(turn_id, Input::Model { fence, output });
+    }
+
+    fn finish(&mut self, turn_id: TurnId, fence: Fence) {
+        let usage = Some(Usage { input_tokens: 10, output_tokens: 5, ..Usage::default() });
+        self.output(turn_id, fence, ModelOutput::Finished { finish_reason: FinishReason::Stop, usage });
+    }
+
+    fn fail(&mut self, turn_id: TurnId, fence: Fence, broken: bool) {
+        let problem = problem();
+        let failure = match broken {
+            true => CallFailure::Broken { problem },
+            false => CallFailure::Refused { problem },
+        };
+        self.turn(turn_id, Input::ModelFailed { fence, failure });
+    }
+
+    /// No command makes a turn wait yet; the log may say that it does.
+    fn wait(&mut self, turn: usize) {
+        let Some((turn_id, _)) = self.running(turn) else { return };
+        let busy = self.real.turns[&turn_id].open.is_some();
+        if busy || self.real.turns[&turn_id].state == TurnState::Waiting {
+            return;
+        }
+        self.take_in(Entry::Event(Event::TurnWaiting { turn_id, waiting_for: WaitingFor::Approval }), None);
+        self.model.wait(turn_id);
+        self.calls.remove(&turn_id);
+        self.check();
+    }
+
+    /// Whatever was in flight is gone, and the log's unfinished turns are all that is left.
+    fn restart(&mut self) {
+        if self.real.deleted {
+            return;
+        }
+        self.tally.count("restart");
+        self.calls.clear();
+        self.wakes.clear();
+        self.real = self.reloaded();
+        self.run(Command::Recover);
+    }
+
+    fn reloaded(&self) -> Conversation {
+        let info = (*self.real.info).clone();
+        Conversation::load(info, self.real.head, &self.ledger.unfinished())
+    }
+
+    /// Does it on both sides, and says whether it was accepted.
+    fn run(&mut self, command: Command) -> bool {
+        let now = Timestamp::from_millis(i64::try_from(self.ids).expect("few ids"));
+        let stamp = Stamp { now, message_id: MessageId::from_bytes(self.id()) };
+        let stale = self.is_stale(&command);
+        let finished = finished(&command).filter(|_| !stale);
+        let expected = self.model.apply(&command, stamp.message_id);
+        let decision = match (decide(&self.real, command, &stamp), expected) {
+            (Ok(decision), Ok(())) => decision,
+            (decided, expected) => {
+                assert_eq!(decided.map(drop), expected);
+                self.tally.count(refused(&expected.expect_err("both refused")));
+                return false;
+            }
+        };
+        if stale {
+            self.tally.count("stale output");
+            assert_eq!(decision, Decision::default(), "what is stale decides nothing");
+        }
+        self.tally.count("command");
+        for entry in decision.entries {
+            self.take_in(entry, finished);
+        }
+        for effect in decision.effects {
+            match effect {
+                Effect::CallModel { turn_id, fence } => {
+                    if fence.step > 1 && fence.attempt == 1 {
+                        self.tally.count("step after tool calls");
+                    }
+                    self.calls.insert(turn_id, fence);
+                }
+                Effect::CancelAttempt { turn_id } => drop(self.calls.remove(&turn_id)),
+                Effect::WakeAt { turn_id, at } => drop(self.wakes.insert(turn_id, at)),
+            }
+        }
+        self.check();
+        true
+    }
+
+    fn is_stale(&self, command: &Command) -> bool {
+        let Command::Turn { turn_id, input } = command else { return false };
+        match input {
+            Input::MessageOpened { fence, .. }
+            | Input::Model { fence, .. }
+            | Input::ModelFailed { fence, .. } => !self.model.is_current(*turn_id, *fence),
+            Input::Cancel | Input::Recovered | Input::DeadlinePassed => false,
+        }
+    }
+
+    fn take_in(&mut self, entry: Entry, finished: Option<TurnId>) {
+        self.tally.count(match &entry {
+            Entry::Event(Event::TurnCompleted { steered_into: Some(_), .. }) => "steered in",
+            Entry::Event(Event::TurnResumed { .. }) => "recovered turn",
+            Entry::Event(Event::TurnQueued { turn, .. }) if turn.after.is_some() => {
+                if turn.parent_id.is_some() { "queued for a slot" } else { "queued at the head for a slot" }
+            }
+            Entry::Event(Event::PartCompleted { part: Some(_), .. }) => "discarded call",
+            Entry::Event(Event::MessageCreated { message, .. }) if message.attempt == Some(3) => {
+                "third attempt"
+            }
+            Entry::Event(_) => "other event",
+            Entry::Delta(_) => "delta",
+        });
+        self.real.evolve(&entry);
+        self.ledger.append(entry, finished);
+    }
+
+    fn check(&mut self) {
+        self.model.assert_is(&self.real);
+        let parents = self.ledger.messages.iter().map(|(id, node)| (*id, node.message.parent_id)).collect();
+        assert_eq!(self.model.parents, parents, "every message hangs where it belongs");
+        if self.real.turns.len() == MAX_RUNNING_TURNS {
+            self.tally.count("all slots full");
+        }
+        for turn in self.real.turns.values() {
+            if turn.state == TurnState::Running {
+                assert_eq!(self.calls.get(&turn.id), Some(&turn.fence), "{} waits for a call", turn.id);
+            }
+            assert_eq!(self.wakes.get(&turn.id), Some(&turn.deadline()), "{} is woken in the end", turn.id);
+        }
+        let mut folded = Conversation::new(info());
+        self.ledger.entries.iter().for_each(|entry| folded.evolve(entry));
+        assert_eq!(folded, self.real, "the whole log folds into the conversation");
+        if !self.real.deleted {
+            assert_eq!(self.reloaded(), self.real, "and so do the turns that have not ended");
+        }
+    }
+
+    /// Everything comes to its end, one way or another.
+    fn settle(&mut self) {
+        let mut rounds = 0;
+        while let Some((turn_id, fence)) = self.running(rounds) {
+            match rounds % 3 {
+                0 => self.finish(turn_id, fence),
+                1 => self.fail(turn_id, fence, false),
+                _ => drop(self.run(Command::Cancel { turn_id })),
+            }
+            rounds += 1;
+            assert!(rounds < 1000, "it comes to no end");
+        }
+        assert!(self.real.is_idle(), "the queue is stuck: {:?}", self.real.queue);
+        for (turn_id, message_id, parts) in &self.sent {
+            let life = self.ledger.turns.get(turn_id).expect("what was accepted is in the log");
+            let ended = life.ended.as_ref().expect("every turn ends");
+            let into = match ended {
+                Event::TurnCompleted { steered_into, .. } => *steered_into,
+                _ => None,
+            };
+            let answered_by = if life.started { Some(*turn_id) } else { into };
+            let message = self.ledger.messages.get(message_id).map(|node| &node.message);
+            assert_eq!(message.and_then(|message| message.turn_id), answered_by, "{turn_id} is lost");
+            assert!(message.is_none_or(|message| message.parts == *parts), "{turn_id} says something else");
+            assert!(
+                answered_by.is_some() || matches!(ended, Event::TurnCancelled { .. }),
+                "{turn_id} never ran, and was not cancelled"
+            );
+        }
+    }
+}
+
+impl Age {
+    fn of(self, fence: Fence) -> Fence {
+        match self {
+            Self::Current => fence,
+            Self::EarlierAttempt => Fence { attempt: fence.attempt - 1, ..fence },
+            Self::EarlierStep => Fence { step: fence.step - 1, ..fence },
+            Self::LaterAttempt => Fence { attempt: fence.attempt + 1, ..fence },
+        }
+    }
+}
+
+fn finished(command: &Command) -> Option<TurnId> {
+    match command {
+        Command::Turn { turn_id, input: Input::Model { output: ModelOutput::Finished { .. }, .. } } => {
+            Some(*turn_id)
+        }
+        _ => None,
+    }
+}
+
+fn refused(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::TurnInProgress { .. } => "refused: turn in progress",
+        Refusal::TurnWaiting { .. } => "refused: turn waiting",
+        Refusal::QueueFull => "refused: queue full",
+        Refusal::TooManyTurns => "refused: too many turns",
+        Refusal::NotQueued { .. } => "refused: not queued",
+        Refusal::QueueDiffers { .. } => "refused: queue differs",
+        Refusal::Deleted => "refused: deleted",
+    }
+}
+
+fn pick<T>(from: &[T], n: usize) -> Option<&T> {
+    from.get(n % from.len().max(1))
+}
