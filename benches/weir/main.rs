@@ -2,7 +2,9 @@
 //! process of its own on the same machine.
 //!
 //! Measured runs and baselines alternate, a figure is the median of several runs with their spread, and no number
-//! fails the benchmark. `make bench` runs everything, `make bench ONLY=cpu,resume` some parts.
+//! fails the benchmark. `make bench` runs everything, `make bench ONLY=cpu,resume` some parts;
+//! with `WINDOW=60` each run of streams lasts so many seconds, long enough to attach a profiler to the process that it
+//! names.
 
 mod http;
 mod load;

@@ -103,6 +103,12 @@ impl World {
 
     fn measure(&self, mut load: Load, of: u32, window: Duration) -> anyhow::Result<Streamed> {
         std::thread::sleep(SETTLE);
+        // Longer, where someone wants to attach a profiler.
+        let window = match std::env::var("WINDOW") {
+            Ok(seconds) => Duration::from_secs(seconds.parse().context("WINDOW is a number of seconds")?),
+            Err(_) => window,
+        };
+        eprintln!("  process {of}: {window:?}");
         load.begin()?;
         let before = cpu_seconds(of)?;
         std::thread::sleep(window);
@@ -116,7 +122,7 @@ impl World {
         let mut client = Client::connect(&self.upstream_address)?;
         client.post("/finish", &json!({}))?.json()?;
         let began = Instant::now();
-        while began.elapsed() < Duration::from_secs(20) {
+        while began.elapsed() < Duration::from_secs(60) {
             if client.get("/stats")?.json()?["open"] == 0 {
                 // The server completes its turns.
                 std::thread::sleep(Duration::from_millis(500));
