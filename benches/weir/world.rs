@@ -205,7 +205,8 @@ pub fn talk(server: &Server, ids: &[String], turns: usize) -> anyhow::Result<()>
     })
 }
 
-fn id_of(created: &Value) -> anyhow::Result<String> {
-    let id = created["id"].as_str().or_else(|| created["conversation"]["id"].as_str());
+/// The id in the answer to a `POST /v1/conversations`.
+pub fn id_of(created: &Value) -> anyhow::Result<String> {
+    let id = created["conversation"]["id"].as_str();
     Ok(id.context("a conversation without an id")?.to_owned())
 }

@@ -9,7 +9,7 @@ use super::{micros, millis};
 use crate::process::Server;
 use crate::report::Row;
 use crate::sample::quantile;
-use crate::world::World;
+use crate::world::{World, id_of};
 
 const RUNS: usize = 5;
 const CURSORS: u64 = 100;
@@ -29,7 +29,7 @@ pub fn run(world: &World) -> anyhow::Result<Vec<Row>> {
 fn speak(server: &Server, agent: &str, turns: usize) -> anyhow::Result<String> {
     let mut client = server.client()?;
     let created = client.post("/v1/conversations", &json!({"agent": agent}))?.json()?;
-    let id = created["id"].as_str().context("a conversation without an id")?.to_owned();
+    let id = id_of(&created)?;
     for _ in 0..turns {
         client.post_for_stream(&format!("/v1/conversations/{id}/messages"), &json!({"text": "Go on."}))?;
     }
