@@ -245,7 +245,9 @@ impl Tables {
             "complete" => {
                 if shown != whole && !(again && message.text() == whole) {
                     let turn = self.of_the_turn_of(message);
-                    return Err(format!("{id} is complete with {shown:?}, but the model said {whole:?}; {turn}"));
+                    return Err(format!(
+                        "{id} is complete with {shown:?}, but the model said {whole:?}; {turn}"
+                    ));
                 }
                 self.calls_are_whole(id, message, if calls_tools { script.calls } else { 0 }, &script)
             }
