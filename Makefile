@@ -57,8 +57,9 @@ openapi:
 openapi.json:
 	cargo run -q $(FEATURES) -- openapi > $@
 
+# What it costs, beside the goals and raw baselines; ONLY=cpu,resume runs parts.
 bench:
-	cargo bench $(FEATURES)
+	ONLY="$(ONLY)" cargo bench --bench weir
 
 # The full counts of the crash and race tests; WEIR_SEED=<seed> repeats a run, FILTER=<expression> picks tests.
 torture: nextest-installed

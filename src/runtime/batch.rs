@@ -1,6 +1,7 @@
 //! What one commit of a conversation will hold: entries of its log, decided on a draft.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::chat::conversation::{Command, Conversation, Refusal, decide};
 use crate::chat::event::{Delta, Entry, Event, Seq};
@@ -24,26 +25,25 @@ pub struct Batch {
     at: Timestamp,
     start: Seq,
     pub end: Seq,
-    /// The conversation as it will be once this is committed.
-    pub draft: Conversation,
+    /// The conversation as it is, but for what was folded into it: a copy from the first event on.
+    draft: Arc<Conversation>,
     pub entries: Vec<(Seq, Entry)>,
+    /// How many of the entries are in the draft. What follows are deltas, and no decision about a delta depends on
+    /// those before it: in the usual batch nothing is copied.
+    folded: usize,
     pub effects: Vec<Effect>,
 }
 
 impl Batch {
-    pub fn on(
-        conversation: &Conversation,
-        conversation_id: ConversationId,
-        start: Seq,
-        at: Timestamp,
-    ) -> Self {
+    pub fn on(draft: Arc<Conversation>, conversation_id: ConversationId, start: Seq, at: Timestamp) -> Self {
         Self {
             conversation_id,
             at,
             start,
             end: start,
-            draft: conversation.clone(),
+            draft,
             entries: Vec::new(),
+            folded: 0,
             effects: Vec::new(),
         }
     }
@@ -58,14 +58,44 @@ impl Batch {
 
     /// Takes a command in, or refuses it and stays as it was.
     pub fn take(&mut self, command: Command) -> Result<(), Refusal> {
+        let delta = matches!(
+            &command,
+            Command::Turn { input: Input::Model { output: ModelOutput::Delta { .. }, .. }, .. }
+        );
+        if !delta {
+            self.fold();
+        }
         let stamp = Stamp { now: self.at, message_id: MessageId::new() };
         let decision = decide(&self.draft, command, &stamp)?;
         for entry in decision.entries {
-            self.draft.evolve(&entry);
             self.push(entry);
+        }
+        if !delta {
+            self.fold();
         }
         self.effects.extend(decision.effects);
         Ok(())
+    }
+
+    fn fold(&mut self) {
+        let new = &self.entries[self.folded..];
+        if !new.is_empty() {
+            let draft = Arc::make_mut(&mut self.draft);
+            new.iter().for_each(|(_, entry)| draft.evolve(entry));
+            self.folded = self.entries.len();
+        }
+    }
+
+    /// Makes the conversation what it is now that this is committed; what is left is to be told and done.
+    pub fn evolve(self, conversation: &mut Arc<Conversation>) -> (Vec<(Seq, Entry)>, Vec<Effect>) {
+        *conversation = self.draft;
+        let new = &self.entries[self.folded..];
+        if !new.is_empty() {
+            // Nobody else holds it any more: it changes in place.
+            let conversation = Arc::make_mut(conversation);
+            new.iter().for_each(|(_, entry)| conversation.evolve(entry));
+        }
+        (self.entries, self.effects)
     }
 
     /// Takes in what a model said; remembers what its provider wants back.
@@ -91,6 +121,7 @@ impl Batch {
         let prev = self.end;
         self.end = prev.plus(entry.width());
         if let Entry::Delta(delta) = &entry
+            && self.entries.len() > self.folded
             && let Some((_, Entry::Delta(last))) = self.entries.last_mut()
             && last.merges_with(delta)
         {

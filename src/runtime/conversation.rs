@@ -93,7 +93,7 @@ pub(super) struct Actor {
     address: mpsc::WeakSender<Mail>,
     generation: u64,
     live: Arc<Live>,
-    conversation: Conversation,
+    conversation: Arc<Conversation>,
     seq: Seq,
     opaque: BTreeMap<(MessageId, u32), Opaque>,
     calls: JoinSet<()>,
@@ -130,7 +130,7 @@ pub(super) async fn run(id: ConversationId, shared: Arc<Shared>, vacancy: Vacanc
                 address,
                 generation,
                 live,
-                conversation,
+                conversation: Arc::new(conversation),
                 seq,
                 opaque: BTreeMap::new(),
                 calls: JoinSet::new(),
@@ -381,12 +381,12 @@ impl Actor {
         fail::fail_point!("runtime::after_commit");
         let frames = batch.frames(&self.live.framer);
         self.shared.count(&batch.entries);
-        self.conversation = batch.draft;
         self.seq = batch.end;
-        self.live.publish(frames, &batch.entries);
+        let (entries, effects) = batch.evolve(&mut self.conversation);
+        self.live.publish(frames, &entries);
         self.forget_what_ended();
         fail::fail_point!("runtime::after_publish");
-        for effect in batch.effects {
+        for effect in effects {
             self.act(effect);
         }
         Ok(())
@@ -445,7 +445,7 @@ impl Actor {
     }
 
     fn batch(&self) -> Batch {
-        Batch::on(&self.conversation, self.id, self.seq, self.shared.clock.now())
+        Batch::on(self.conversation.clone(), self.id, self.seq, self.shared.clock.now())
     }
 
     /// Closes the mailbox; if something slipped in, opens another and goes on.

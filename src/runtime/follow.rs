@@ -133,6 +133,7 @@ impl Follow {
         if self.cursor > end {
             return Ok(Some(self.resync(PAST_END, end)));
         }
+        metrics::histogram!("weir_follower_lag_bytes").record((end.0 - self.cursor.0) as f64);
         // What is open is in memory: the next look finds it there.
         let frames: Vec<Frame> = page.entries.iter().map_while(|entry| self.frame(entry)).collect();
         if !frames.is_empty() {

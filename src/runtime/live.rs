@@ -21,6 +21,9 @@ const RING_BYTES: usize = 128 * 1024;
 /// The same, once all rings together are over their budget.
 const LEAN_RING_BYTES: usize = 4 * 1024;
 
+/// Frames that are looked at before a ring is searched.
+const NEWEST: usize = 4;
+
 /// The bytes that all rings hold together.
 #[derive(Debug)]
 pub struct RingBudget {
@@ -57,6 +60,18 @@ struct State {
     ring_bytes: usize,
     open: OpenTexts,
     sealed: Option<Problem>,
+}
+
+impl State {
+    /// Where in the ring the frame is that begins at `cursor`.
+    fn place_of(&self, cursor: Seq) -> Option<usize> {
+        // Who keeps up wants what was just added: a search would look all over the ring for it.
+        let newest = self.ring.iter().rev().take(NEWEST).position(|frame| frame.prev == cursor);
+        match newest {
+            Some(back) => Some(self.ring.len() - 1 - back),
+            None => self.ring.binary_search_by_key(&cursor, |frame| frame.prev).ok(),
+        }
+    }
 }
 
 /// What a follower finds at its cursor.
@@ -153,7 +168,7 @@ impl Live {
         if cursor == end {
             return state.sealed.clone().map_or(Found::End, Found::Sealed);
         }
-        if let Ok(first) = state.ring.binary_search_by_key(&cursor, |frame| frame.prev) {
+        if let Some(first) = state.place_of(cursor) {
             let mut bytes = 0;
             let fits = |frame: &&Frame| {
                 let fits = bytes < max_bytes;

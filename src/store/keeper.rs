@@ -21,6 +21,9 @@ const BREATH: Duration = Duration::from_millis(50);
 const QUIET: Duration = Duration::from_secs(2);
 /// 4 MiB of WAL.
 const CHECKPOINT_PAGES: i64 = 1024;
+/// 32 MiB of WAL. While commits never pause, some frames always come after a checkpoint, and the WAL would grow for
+/// ever: then one holds the writer back for the few that are left, so that the WAL begins anew.
+const RESTART_PAGES: i64 = 8192;
 
 #[derive(Debug, Default)]
 pub(super) struct Signal {
@@ -123,6 +126,9 @@ impl Keeper {
         metrics::gauge!("weir_store_wal_bytes").set(log as f64 * 4096.0);
         if log - done > CHECKPOINT_PAGES {
             self.checkpoint("PRAGMA wal_checkpoint(PASSIVE)")?;
+            if log > RESTART_PAGES {
+                self.checkpoint("PRAGMA wal_checkpoint(RESTART)")?;
+            }
         }
         // What can be trimmed goes with the next commits; only text of open messages has to be moved.
         if news.journal_bytes > self.journal_limit

@@ -1,0 +1,63 @@
+//! The parts of the benchmark, each a question of its own.
+
+mod baseline;
+mod cpu;
+mod gate;
+mod idle;
+mod open;
+mod resume;
+mod sustained;
+mod wake;
+
+use std::time::{Duration, Instant};
+
+use crate::process::raise_open_files;
+use crate::report::{self, Row};
+use crate::world::World;
+
+type Part = fn(&World) -> anyhow::Result<Vec<Row>>;
+
+const PARTS: &[(&str, Part)] = &[
+    ("baseline", baseline::run),
+    ("gate", gate::run),
+    ("cpu", cpu::run),
+    ("sustained", sustained::run),
+    ("idle", idle::run),
+    ("resume", resume::run),
+    ("wake", wake::run),
+    ("open", open::run),
+];
+
+/// Runs the parts that the variable `ONLY` names, or all.
+pub fn run() -> anyhow::Result<()> {
+    let only = std::env::var("ONLY").unwrap_or_default();
+    let wanted: Vec<&str> = only.split([',', ' ']).filter(|part| !part.is_empty()).collect();
+    raise_open_files()?;
+    let world = World::new()?;
+    let mut rows = Vec::new();
+    for (name, part) in PARTS.iter().filter(|(name, _)| wanted.is_empty() || wanted.contains(name)) {
+        let began = Instant::now();
+        eprintln!("{name} ...");
+        match part(&world) {
+            Ok(of_part) => {
+                report::print(&of_part);
+                rows.extend(of_part);
+            }
+            // The others are worth having all the same.
+            Err(error) => eprintln!("{name} could not be measured: {error:#}"),
+        }
+        eprintln!("{name}: {:.0} s", began.elapsed().as_secs_f64());
+    }
+    println!("\nAll parts; median (least–most) of the runs:");
+    report::print(&rows);
+    Ok(())
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "small numbers")]
+fn millis(micros: u64) -> f64 {
+    micros as f64 / 1000.0
+}
