@@ -1,8 +1,8 @@
 //! The server is killed with SIGKILL, at named failpoints and at any moment, while several conversations stream;
 //! then the oracle looks for what was lost, told twice, or told wrongly.
 //!
-//! `WEIR_SEED` repeats a run, `WEIR_KILLS` says how many kills; `WEIR_TORTURE=1` is 5,000 of them, and goes on where
-//! an earlier run with the same seed stopped.
+//! `WEIR_SEED` repeats a run, and `WEIR_LIFE` one data directory of it; `WEIR_KILLS` says how many kills.
+//! `WEIR_TORTURE=1` is 5,000 of them, and goes on where an earlier run with the same seed stopped.
 
 #![cfg(feature = "failpoints")]
 
@@ -10,13 +10,17 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::ops::{AddAssign, Range};
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use support::client::{Ack, Client, Reply, message};
 use support::follower::Follower;
@@ -37,6 +41,8 @@ const KILLS_OF_A_LIFE: u32 = 20;
 /// Cycles after which the conversations are replaced, so that their logs stay short.
 const CYCLES_OF_A_TALK: u32 = 4;
 const TALKS: usize = 4;
+/// Servers that live and die at the same time.
+const AT_ONCE: usize = 2;
 
 /// How often a failpoint may be passed before the kill: those that are passed with each delta more often.
 const HITS: u32 = 30;
@@ -47,56 +53,84 @@ const REACHED_WITHIN: Duration = Duration::from_millis(400);
 async fn nothing_that_was_acknowledged_or_shown_is_lost_by_a_kill() {
     let run = Run::from_env();
     println!("WEIR_SEED={} WEIR_KILLS={}", run.seed, run.kills);
-    let mut count = Count::default();
-    for life in run.done()..run.lives() {
-        let kills = KILLS_OF_A_LIFE.min(run.kills - life * KILLS_OF_A_LIFE);
-        let began = Instant::now();
-        live(run.seed, life, kills, &mut count).await;
-        run.remember(life + 1);
-        println!("life {life}: {kills} kills in {:.1} s", began.elapsed().as_secs_f64());
+    let (mut done, mut count) = (run.done(), Count::default());
+    let mut left = run.lives().filter(|life| !done.contains(life)).collect::<Vec<_>>().into_iter();
+    let mut living = JoinSet::new();
+    loop {
+        while living.len() < AT_ONCE
+            && let Some(life) = left.next()
+        {
+            let (seed, kills) = (run.seed, run.kills_of(life));
+            living
+                .spawn(async move { (life, AssertUnwindSafe(live(seed, life, kills)).catch_unwind().await) });
+        }
+        let Some(ended) = living.join_next().await else { break };
+        match ended.expect("panics are caught") {
+            (life, Ok(more)) => {
+                println!("life {life}: {more:?}");
+                done.insert(life);
+                run.remember(&done);
+                count += more;
+            }
+            (life, Err(panic)) => {
+                println!("again: WEIR_SEED={} WEIR_KILLS={} WEIR_LIFE={life}", run.seed, run.kills);
+                std::panic::resume_unwind(panic);
+            }
+        }
     }
-    println!("WEIR_SEED={}: {count:?}", run.seed);
+    println!("WEIR_SEED={}: {} lives, {count:?}", run.seed, done.len());
 }
 
 struct Run {
     seed: u64,
     kills: u32,
+    life: Option<u32>,
     torture: bool,
 }
 
 impl Run {
     fn from_env() -> Self {
-        let number = |name: &str| std::env::var(name).ok().map(|text| text.parse().expect("a number"));
+        let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u32>().expect("a number"));
         let torture = std::env::var("WEIR_TORTURE").is_ok_and(|value| value == "1");
-        let kills = number("WEIR_KILLS").unwrap_or(u64::from(if torture { MANY } else { FEW }));
-        let seed = number("WEIR_SEED").unwrap_or_else(|| u64::from(rand::random::<u32>()));
-        Self { seed, kills: u32::try_from(kills).expect("fewer kills"), torture }
+        let kills = number("WEIR_KILLS").unwrap_or(if torture { MANY } else { FEW });
+        let seed = number("WEIR_SEED").unwrap_or_else(rand::random);
+        Self { seed: seed.into(), kills, life: number("WEIR_LIFE"), torture }
     }
 
-    fn lives(&self) -> u32 {
-        self.kills.div_ceil(KILLS_OF_A_LIFE)
+    fn lives(&self) -> Range<u32> {
+        match self.life {
+            Some(life) => life..life + 1,
+            None => 0..self.kills.div_ceil(KILLS_OF_A_LIFE),
+        }
+    }
+
+    fn kills_of(&self, life: u32) -> u32 {
+        KILLS_OF_A_LIFE.min(self.kills - life * KILLS_OF_A_LIFE)
     }
 
     fn progress(&self) -> PathBuf {
         PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("crash-{}.done", self.seed))
     }
 
-    /// How many lives an earlier run with this seed went through.
-    fn done(&self) -> u32 {
-        if !self.torture {
-            return 0;
-        }
-        let done = std::fs::read_to_string(self.progress()).ok().and_then(|text| text.trim().parse().ok());
-        let done = done.unwrap_or(0);
-        if done > 0 {
-            println!("going on after {done} lives, see {}", self.progress().display());
+    /// The lives that an earlier run with this seed went through.
+    fn done(&self) -> BTreeSet<u32> {
+        let earlier =
+            std::fs::read_to_string(self.progress()).ok().filter(|_| self.torture && self.life.is_none());
+        let done: BTreeSet<u32> = earlier
+            .iter()
+            .flat_map(|text| text.split_whitespace())
+            .filter_map(|life| life.parse().ok())
+            .collect();
+        if !done.is_empty() {
+            println!("going on after {} lives, see {}", done.len(), self.progress().display());
         }
         done
     }
 
-    fn remember(&self, lives: u32) {
+    fn remember(&self, done: &BTreeSet<u32>) {
         if self.torture {
-            std::fs::write(self.progress(), lives.to_string()).expect("the progress can be noted");
+            let lives: Vec<String> = done.iter().map(u32::to_string).collect();
+            std::fs::write(self.progress(), lives.join(" ")).expect("the progress can be noted");
         }
     }
 }
@@ -107,38 +141,49 @@ struct Count {
     kills: u32,
     at_failpoints: u32,
     during_recovery: u32,
-    acknowledged: u32,
+    acknowledged: usize,
     turns: usize,
-    interrupted: usize,
+    resumed: usize,
     positions: u64,
 }
 
+impl AddAssign for Count {
+    fn add_assign(&mut self, more: Self) {
+        self.kills += more.kills;
+        self.at_failpoints += more.at_failpoints;
+        self.during_recovery += more.during_recovery;
+        self.acknowledged += more.acknowledged;
+        self.turns += more.turns;
+        self.resumed += more.resumed;
+        self.positions += more.positions;
+    }
+}
+
 /// One data directory, from its first start to its end.
-async fn live(seed: u64, life: u32, kills: u32, count: &mut Count) {
+async fn live(seed: u64, life: u32, kills: u32) -> Count {
     let mut rng = StdRng::seed_from_u64(seed ^ (u64::from(life) << 32));
+    let mut count = Count::default();
     let upstream = Upstream::start().await;
     let mut server = Server::start(&upstream.config()).await;
     let client = server.client();
     let mut talks = Vec::new();
-    let mut left = kills;
     let mut cycle = 0;
-    while left > 0 {
+    while count.kills < kills {
         if cycle % CYCLES_OF_A_TALK == 0 {
             talks.iter().for_each(|talk| count.add(talk));
             talks = begin_talks(&client, &upstream, life, cycle, &mut rng).await;
         }
-        println!("life {life}, cycle {cycle}");
-        let plan = Plan::drawn(&mut rng, life, cycle);
-        left -= plan.carry_out(&mut server, &upstream, &mut talks, &mut rng, left, count).await;
+        let plan = Plan::drawn(&mut rng, life, cycle, kills - count.kills);
+        plan.carry_out(&mut server, &upstream, &mut talks, &mut rng, &mut count).await;
         for talk in &mut talks {
-            talk.is_as_it_should_be(&client).await.unwrap_or_else(|wrong| panic!("{}: {wrong}", talk.id));
+            let judged = talk.is_as_it_should_be(&client).await;
+            judged.unwrap_or_else(|wrong| panic!("{} ({}) in cycle {cycle}: {wrong}", talk.id, talk.name));
         }
         assert_eq!(upstream.complaints(), Vec::<String>::new());
         cycle += 1;
     }
-    for talk in &talks {
-        count.add(talk);
-    }
+    talks.iter().for_each(|talk| count.add(talk));
+    count
 }
 
 /// How one server process comes to its end.
@@ -164,71 +209,74 @@ impl Moment {
         let most = if rng.random_bool(0.3) { HITS * 5 } else { HITS };
         Self::At { failpoint, hit: rng.random_range(1..=most) }
     }
+
+    /// While unfinished turns are recovered, or soon after.
+    fn drawn_for_a_start(rng: &mut StdRng) -> Self {
+        if rng.random_bool(0.3) {
+            return Self::After(Duration::from_micros(rng.random_range(0..50_000)));
+        }
+        let failpoint = failpoint::NAMES[rng.random_range(0..failpoint::NAMES.len())];
+        Self::At { failpoint, hit: rng.random_range(1..=4) }
+    }
+
+    fn is_armed(&self, server: &Server) {
+        match self {
+            Self::After(_) => server.disarm(),
+            Self::At { failpoint, hit } => server.arm(failpoint, *hit),
+        }
+    }
+
+    async fn comes(&self, server: &Server, count: &mut Count) {
+        match self {
+            Self::After(pause) => tokio::time::sleep(*pause).await,
+            Self::At { .. } => count.at_failpoints += u32::from(comes_to_a_stop(server).await),
+        }
+    }
 }
 
 impl Plan {
-    /// The first kills of a run come to every failpoint, the others where chance will have them.
-    fn drawn(rng: &mut StdRng, life: u32, cycle: u32) -> Self {
+    /// The first kills of a life come to every failpoint, the others where chance will have them.
+    fn drawn(rng: &mut StdRng, life: u32, cycle: u32, left: u32) -> Self {
         let moment = match failpoint::NAMES.get(cycle as usize) {
-            Some(failpoint) => Moment::At { failpoint, hit: 1 + life * 3 + rng.random_range(0..3) },
+            Some(failpoint) => Moment::At { failpoint, hit: 1 + (life * 3) % HITS + rng.random_range(0..3) },
             None => Moment::drawn(rng),
         };
         let again = if rng.random_bool(0.25) { rng.random_range(1..=3) } else { 0 };
-        Self { moment, again, pace: Duration::from_micros(rng.random_range(200..2500)) }
+        Self { moment, again: again.min(left - 1), pace: Duration::from_micros(rng.random_range(200..2500)) }
     }
 
-    /// Returns how often the server was killed.
+    /// Kills the server while all talk, and brings it back until everything was acknowledged.
     async fn carry_out(
         self,
         server: &mut Server,
         upstream: &Upstream,
         talks: &mut [Talk],
         rng: &mut StdRng,
-        left: u32,
         count: &mut Count,
-    ) -> u32 {
+    ) {
         upstream.pace(self.pace);
-        if let Moment::At { failpoint, hit } = self.moment {
-            server.arm(failpoint, hit);
-        }
+        self.moment.is_armed(server);
         let client = server.client();
         let deeds: Vec<_> = talks.iter_mut().map(|talk| tokio::spawn(talk.act(&client, rng))).collect();
-        let mut kills = 1;
-        count.kills += 1;
-        match self.moment {
-            Moment::After(pause) => tokio::time::sleep(pause).await,
-            Moment::At { .. } => count.at_failpoints += u32::from(comes_to_a_stop(server).await),
-        }
-        kill(server);
-        while kills <= self.again && kills < left {
-            // As likely as not it does not even come to take work again.
-            let moment = Moment::drawn(rng);
-            if let Moment::At { failpoint, .. } = moment {
-                server.arm(failpoint, rng.random_range(1..6));
-            } else {
-                server.disarm();
+        self.moment.comes(server, count).await;
+        kill(server, count);
+        for _ in 0..self.again {
+            let moment = Moment::drawn_for_a_start(rng);
+            moment.is_armed(server);
+            match server.restart_or_stop().await {
+                Started::Ready => moment.comes(server, count).await,
+                Started::Stopped => count.during_recovery += 1,
             }
-            if server.restart_or_stop().await == Started::Ready {
-                match moment {
-                    Moment::After(pause) => tokio::time::sleep(pause / 4).await,
-                    Moment::At { .. } => drop(comes_to_a_stop(server).await),
-                }
-            } else {
-                count.during_recovery += 1;
-            }
-            kill(server);
-            kills += 1;
-            count.kills += 1;
+            kill(server, count);
         }
         server.disarm();
         upstream.pace(Duration::ZERO);
         server.restart().await;
         for (talk, deeds) in talks.iter_mut().zip(deeds) {
             let done = within("everything to be acknowledged", deeds).await.expect("nobody panicked");
-            count.acknowledged += u32::try_from(done.len()).expect("a few deeds");
+            count.acknowledged += done.len();
             talk.done.extend(done);
         }
-        kills
     }
 }
 
@@ -244,8 +292,9 @@ async fn comes_to_a_stop(server: &Server) -> bool {
     true
 }
 
-fn kill(server: &mut Server) {
+fn kill(server: &mut Server, count: &mut Count) {
     server.kill9();
+    count.kills += 1;
     database_is_sound(&server.data()).unwrap_or_else(|wrong| panic!("after a kill: {wrong}"));
 }
 
@@ -531,7 +580,7 @@ fn messages_saying(log: &Log, text: &str) -> BTreeSet<String> {
 impl Count {
     fn add(&mut self, talk: &Talk) {
         self.turns += talk.log.events_of_type("turn.started").count();
-        self.interrupted += talk.log.events_of_type("turn.resumed").count();
+        self.resumed += talk.log.events_of_type("turn.resumed").count();
         self.positions += talk.log.end;
     }
 }
@@ -558,7 +607,7 @@ async fn killed_at(failpoint: &str) -> (Ack, Log, Log, Tables) {
         }
     })
     .await;
-    kill(&mut server);
+    kill(&mut server, &mut Count::default());
     let answer = within("the connection to break", sending).await.expect("nobody panicked");
     assert!(answer.is_err(), "it was answered at {failpoint}: {answer:?}");
     server.disarm();

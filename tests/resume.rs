@@ -105,15 +105,9 @@ impl Story {
         format!("/v1/conversations/{}/events{query}", self.conversation)
     }
 
-    /// Every position where an event ended, and the beginning of every `nth` character of every text.
+    /// Every position where an event ended when it was streamed, and every `nth` where one or a character begins.
     fn cuts(&self, nth: usize) -> BTreeSet<u64> {
-        let mut cuts: BTreeSet<u64> = self.boundaries.iter().copied().chain([0]).collect();
-        for piece in self.log.pieces() {
-            if let Piece::Text { prev, text, .. } = piece {
-                cuts.extend(text.char_indices().step_by(nth).map(|(at, _)| prev + at as u64));
-            }
-        }
-        cuts
+        self.boundaries.iter().copied().chain(self.log.characters().step_by(nth)).collect()
     }
 
     /// Follows from each of these positions over both transports. What follows is the rest of the log.
@@ -364,4 +358,47 @@ async fn a_snapshot_holds_exactly_what_its_cursor_says() {
         while_streaming > 10,
         "only {while_streaming} snapshots were taken while an answer was streaming"
     );
+}
+
+/// The log is longer than a page of the store, and goes on while it is replayed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_log_is_followed_from_anywhere_while_more_is_written() {
+    let upstream = Upstream::start().await;
+    let server = Server::start(&upstream.config()).await;
+    let client = server.client();
+    let conversation = client.converse("default").await;
+    let first = Follower::by_sse(&client, &conversation);
+    for n in 0..4 {
+        let long = Script { piece: 3000, ..Script::new(format!("long-{n}"), 150_000) };
+        let turn_id = client.say(&conversation, &long).await.turn_id;
+        first.sees_the_end_of(&turn_id).await;
+    }
+    let last = Script { piece: 500, reasoning: 20_000, ..Script::new("last", 80_000) };
+    upstream.pace(Duration::from_millis(2));
+    let turn_id = client.say(&conversation, &last).await.turn_id;
+
+    let epoch = first.cursor().and_then(|cursor| Some(cursor.split_once('.')?.0.to_owned()));
+    let epoch = epoch.expect("something was shown");
+    let replayed = first.log();
+    let starts: Vec<u64> = replayed.characters().step_by(9_973).collect();
+    let mut followers = Vec::new();
+    for (n, at) in starts.iter().enumerate() {
+        let cursor = format!("{epoch}.{at}");
+        followers.push(match n % 2 {
+            0 => Follower::by_sse_after(&client, &conversation, &cursor),
+            _ => Follower::by_socket_after(&client, &conversation, &cursor),
+        });
+        let seen = first.end();
+        first.sees("a little more", |log| log.end > seen || log.turn_has_ended(&turn_id)).await;
+    }
+    println!("{} positions, {} followers", replayed.end, followers.len());
+    assert!(!first.log().turn_has_ended(&turn_id), "the last answer was over too soon");
+    upstream.pace(Duration::ZERO);
+    first.sees_the_end_of(&turn_id).await;
+    let whole = client.log(&conversation).await;
+    first.log().is_part_of(&whole).expect("the first follower saw it all");
+    for follower in followers {
+        follower.sees("the end", |log| log.end >= whole.end).await;
+        follower.log().is_part_of(&whole).expect("what follows a cursor is the rest of the log");
+    }
 }

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::client::Client;
-use super::log::Log;
+use super::log::{Log, position};
 use super::sse::{Heard, Sse};
 use super::within;
 
@@ -41,7 +41,16 @@ struct Shown {
 
 impl Follower {
     pub fn by_sse(client: &Client, conversation: &str) -> Self {
-        let (sender, shown) = watch::channel(Shown::default());
+        Self::sse(client, conversation, Shown::default())
+    }
+
+    /// Somebody who comes back with this cursor.
+    pub fn by_sse_after(client: &Client, conversation: &str, cursor: &str) -> Self {
+        Self::sse(client, conversation, Shown::after(cursor))
+    }
+
+    fn sse(client: &Client, conversation: &str, shown: Shown) -> Self {
+        let (sender, shown) = watch::channel(shown);
         let (client, conversation) = (client.clone(), conversation.to_owned());
         let task = tokio::spawn(async move {
             loop {
@@ -57,7 +66,17 @@ impl Follower {
 
     /// One follower for each conversation, all over one connection.
     pub fn by_socket(client: &Client, conversations: &[String]) -> Vec<Self> {
-        let channels = conversations.iter().map(|_| watch::channel(Shown::default()));
+        Self::socket(client, conversations, Shown::default)
+    }
+
+    /// Somebody who comes back with this cursor.
+    pub fn by_socket_after(client: &Client, conversation: &str, cursor: &str) -> Self {
+        let only = [conversation.to_owned()];
+        Self::socket(client, &only, || Shown::after(cursor)).remove(0)
+    }
+
+    fn socket(client: &Client, conversations: &[String], shown: impl Fn() -> Shown) -> Vec<Self> {
+        let channels = conversations.iter().map(|_| watch::channel(shown()));
         let (senders, receivers): (Vec<_>, Vec<_>) = channels.unzip();
         let (client, conversations) = (client.clone(), conversations.to_vec());
         let task = tokio::spawn(async move {
@@ -142,6 +161,10 @@ async fn listen_to_all(client: &Client, conversations: &[String], shown: &[watch
 }
 
 impl Shown {
+    fn after(cursor: &str) -> Self {
+        Self { log: Log::starting_at(position(cursor)), cursor: Some(cursor.to_owned()), ..Self::default() }
+    }
+
     fn take_in(&mut self, heard: Heard) {
         match heard {
             Heard::Event { cursor, event } => match self.log.push(&event) {

@@ -108,6 +108,17 @@ impl Log {
         &self.pieces
     }
 
+    /// Where each event, and each character of streamed text, begins.
+    pub fn characters(&self) -> impl Iterator<Item = u64> {
+        self.pieces.iter().flat_map(|piece| {
+            let text = match piece {
+                Piece::Event(_) => "-",
+                Piece::Text { text, .. } => text,
+            };
+            text.char_indices().map(|(at, _)| piece.prev() + at as u64)
+        })
+    }
+
     pub fn events(&self) -> impl Iterator<Item = &Value> {
         self.pieces.iter().filter_map(|piece| match piece {
             Piece::Event(event) => Some(event),
