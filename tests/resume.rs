@@ -327,10 +327,13 @@ async fn a_snapshot_holds_exactly_what_its_cursor_says() {
             server.kill9();
             server.restart().await;
         }
-        while !follower.log().turn_has_ended(&last) {
-            let seen = follower.end();
+        loop {
+            let seen = follower.log();
+            if seen.turn_has_ended(&last) {
+                break;
+            }
             snapshots.push(client.get(&messages).await.expect(200));
-            follower.sees("more than that", |log| log.end > seen).await;
+            follower.sees("more than that", |log| log.end > seen.end).await;
         }
     }
     follower.sees_the_end_of(&last).await;
