@@ -1,11 +1,19 @@
 //! A request as chat completions take it.
 //!
-//! Written with our own JSON: async-openai's request type has closed enums for what servers extend (efforts, formats,
-//! tool choices), rounds the temperature to 32 bits, and has no place for reasoning that is sent back.
+//! Its shape is async-openai's. Added to its JSON is what that has no place for: reasoning that is sent back and the
+//! marks of some servers; and what it would narrow: efforts, formats and tool choices that servers extend, and a
+//! temperature of 64 bits.
 
-use serde_json::{Map, Value, json};
+use async_openai::types::chat::{
+    ChatCompletionMessageToolCall, ChatCompletionMessageToolCalls, ChatCompletionRequestAssistantMessage,
+    ChatCompletionRequestMessage, ChatCompletionRequestSystemMessage, ChatCompletionRequestToolMessage,
+    ChatCompletionRequestUserMessage, ChatCompletionStreamOptions, ChatCompletionTool, ChatCompletionTools,
+    CreateChatCompletionRequest, FunctionCall, FunctionObject,
+};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
-use crate::chat::context::{Item, PromptPart};
+use crate::chat::context::{Item, PromptPart, ToolSpec};
 use crate::chat::message::Part;
 use crate::provider::prompt::{CallIds, arguments_text, own, user_text};
 use crate::provider::tool_names::ToolNames;
@@ -32,22 +40,23 @@ impl Dialect {
 }
 
 pub(crate) fn body(request: &Request, names: &ToolNames, dialect: Dialect) -> Value {
-    let mut body = Map::new();
-    body.insert("model".into(), request.model.as_str().into());
+    let tools = request.tools.iter().map(|tool| tool_of(tool, names)).collect::<Vec<_>>();
+    let choice = request.tool_choice.as_ref().filter(|_| !tools.is_empty());
+    let mut body = object(&CreateChatCompletionRequest {
+        model: request.model.clone(),
+        stream: Some(true),
+        stream_options: Some(ChatCompletionStreamOptions {
+            include_usage: Some(true),
+            include_obfuscation: None,
+        }),
+        tools: (!tools.is_empty()).then_some(tools),
+        ..Default::default()
+    });
     body.insert("messages".into(), messages(request, names, dialect).into());
-    body.insert("stream".into(), true.into());
-    body.insert("stream_options".into(), json!({"include_usage": true}));
-    if !request.tools.is_empty() {
-        let tools: Vec<Value> = request.tools.iter().map(|tool| json!({
-            "type": "function",
-            "function": {"name": names.theirs(&tool.name), "description": tool.description, "parameters": tool.schema},
-        })).collect();
-        body.insert("tools".into(), tools.into());
-        if let Some(choice) = &request.tool_choice {
-            body.insert("tool_choice".into(), tool_choice(choice, names));
-        }
-    }
     let settings = &request.settings;
+    if let Some(choice) = choice {
+        body.insert("tool_choice".into(), tool_choice(choice, names));
+    }
     if let Some(temperature) = settings.temperature {
         body.insert("temperature".into(), temperature.into());
     }
@@ -68,6 +77,23 @@ pub(crate) fn body(request: &Request, names: &ToolNames, dialect: Dialect) -> Va
     Value::Object(body)
 }
 
+fn object(typed: &impl Serialize) -> Map<String, Value> {
+    match serde_json::to_value(typed) {
+        Ok(Value::Object(object)) => object,
+        Ok(_) | Err(_) => unreachable!("a request is a JSON object"),
+    }
+}
+
+fn tool_of(tool: &ToolSpec, names: &ToolNames) -> ChatCompletionTools {
+    let function = FunctionObject {
+        name: names.theirs(&tool.name).into_owned(),
+        description: Some(tool.description.clone()),
+        parameters: Some(tool.schema.clone()),
+        strict: None,
+    };
+    ChatCompletionTools::Function(ChatCompletionTool { function })
+}
+
 /// OpenAI's reasoning models refuse `max_tokens`, wherever they are served.
 fn reasons(model: &str) -> bool {
     let name = model.rsplit('/').next().unwrap_or(model);
@@ -84,30 +110,33 @@ fn tool_choice(choice: &Value, names: &ToolNames) -> Value {
 
 fn messages(request: &Request, names: &ToolNames, dialect: Dialect) -> Vec<Value> {
     let ids = CallIds::of(&request.prompt.items, Kind::OpenaiChat);
-    let mut messages = Vec::new();
-    if let Some(system) = &request.prompt.system {
-        messages.push(json!({"role": "system", "content": system}));
-    }
-    for item in &request.prompt.items {
-        match item {
-            Item::User { parts } => messages.push(json!({"role": "user", "content": user_text(parts)})),
-            Item::Assistant { parts } => messages.extend(assistant(parts, names, &ids)),
-            Item::ToolResult { call_id, output, .. } => {
-                messages
-                    .push(json!({"role": "tool", "tool_call_id": ids.of_call(*call_id), "content": output}));
-            }
+    let system = request.prompt.system.as_deref().map(ChatCompletionRequestSystemMessage::from);
+    let system = system.map(|system| object(&ChatCompletionRequestMessage::System(system)));
+    let rest = request.prompt.items.iter().filter_map(|item| match item {
+        Item::User { parts } => {
+            let message = ChatCompletionRequestUserMessage::from(user_text(parts));
+            Some(object(&ChatCompletionRequestMessage::User(message)))
         }
-    }
+        Item::Assistant { parts } => assistant(parts, names, &ids),
+        Item::ToolResult { call_id, output, .. } => {
+            let message = ChatCompletionRequestToolMessage {
+                content: output.as_str().into(),
+                tool_call_id: ids.of_call(*call_id),
+            };
+            Some(object(&ChatCompletionRequestMessage::Tool(message)))
+        }
+    });
+    let mut messages: Vec<Map<String, Value>> = system.into_iter().chain(rest).collect();
     if let (Ending::Prefill, Dialect::MarkedPrefix, Some(last)) =
         (request.ending, dialect, messages.last_mut())
     {
-        last["prefix"] = true.into();
+        last.insert("prefix".into(), true.into());
     }
-    messages
+    messages.into_iter().map(Value::Object).collect()
 }
 
 /// `None` where nothing of the answer can be sent back.
-fn assistant(parts: &[PromptPart], names: &ToolNames, ids: &CallIds) -> Option<Value> {
+fn assistant(parts: &[PromptPart], names: &ToolNames, ids: &CallIds) -> Option<Map<String, Value>> {
     let mut text = String::new();
     let mut calls = Vec::new();
     let mut details = Vec::new();
@@ -125,15 +154,16 @@ fn assistant(parts: &[PromptPart], names: &ToolNames, ids: &CallIds) -> Option<V
                 }
             }
             Part::ToolCall { call_id, name, args_text, discarded: false } => {
-                let mut call = json!({
-                    "id": ids.of_call(*call_id),
-                    "type": "function",
-                    "function": {"name": names.theirs(name), "arguments": arguments_text(args_text)},
-                });
+                let function = FunctionCall {
+                    name: names.theirs(name).into_owned(),
+                    arguments: arguments_text(args_text),
+                };
+                let call = ChatCompletionMessageToolCall { id: ids.of_call(*call_id), function };
+                let mut call = object(&ChatCompletionMessageToolCalls::Function(call));
                 if let Some(extra) = own.and_then(|data| data.get("extra_content")) {
-                    call["extra_content"] = extra.clone();
+                    call.insert("extra_content".into(), extra.clone());
                 }
-                calls.push(call);
+                calls.push(Value::Object(call));
             }
             Part::ToolCall { discarded: true, .. }
             | Part::File { .. }
@@ -144,18 +174,20 @@ fn assistant(parts: &[PromptPart], names: &ToolNames, ids: &CallIds) -> Option<V
     if text.is_empty() && calls.is_empty() {
         return None;
     }
-    let mut message = json!({"role": "assistant", "content": text});
-    if text.is_empty() {
-        message["content"] = Value::Null;
+    let nothing = text.is_empty();
+    let message = ChatCompletionRequestAssistantMessage::from(text);
+    let mut message = object(&ChatCompletionRequestMessage::Assistant(message));
+    if nothing {
+        message.insert("content".into(), Value::Null);
     }
     if !details.is_empty() {
-        message["reasoning_details"] = details.into();
+        message.insert("reasoning_details".into(), details.into());
     }
     if !calls.is_empty() {
-        message["tool_calls"] = calls.into();
+        message.insert("tool_calls".into(), calls.into());
         // DeepSeek and Moonshot want it back with a call, and refuse it without one.
         if !reasoning.is_empty() {
-            message["reasoning_content"] = reasoning.into();
+            message.insert("reasoning_content".into(), reasoning.into());
         }
     }
     Some(message)
