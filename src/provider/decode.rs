@@ -89,13 +89,14 @@ pub(crate) fn read(
     manner: Manner,
     asked_at: Instant,
 ) -> ModelStream {
-    let reading = Reading {
+    // Boxed, since it changes hands with every output.
+    let reading = Box::new(Reading {
         frames: Frames::new(framing, Lines::new(bytes, manner.caps, asked_at)),
         fold,
         answer: Answer::new(manner.tool_names),
         progress: Progress::More,
         failure: None,
-    };
+    });
     stream::unfold(reading, |mut reading| async move {
         let item = reading.next().await?;
         Some((item, reading))

@@ -33,7 +33,8 @@ pub(crate) fn persist(
     continuity: Continuity,
     attempt: impl Fn() -> ModelStream + Send + Sync + 'static,
 ) -> ModelStream {
-    let trying = Trying {
+    // Boxed, since it changes hands with every output.
+    let trying = Box::new(Trying {
         stream: attempt(),
         attempt,
         patience,
@@ -43,7 +44,7 @@ pub(crate) fn persist(
         opened: None,
         next: None,
         phase: Phase::Asking,
-    };
+    });
     stream::unfold(trying, |mut trying| async move {
         let item = trying.next().await?;
         Some((item, trying))

@@ -182,6 +182,8 @@ impl Stream for Blocks {
             if line.is_empty() && this.block.is_empty() {
                 continue;
             }
+            // The line with its end, and most often only the blank line after it.
+            this.block.reserve(line.len() + 2);
             this.block.extend_from_slice(&line);
             this.block.push(b'\n');
             if this.block.len() > this.lines.caps().event_bytes {

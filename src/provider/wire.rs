@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use futures_util::{Stream, StreamExt};
+use memchr::memchr2;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::provider::caps::Caps;
@@ -141,7 +142,7 @@ impl Lines {
                     self.chunk.advance(1);
                 }
             }
-            let end = self.chunk.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+            let end = memchr2(b'\n', b'\r', &self.chunk);
             let piece = end.unwrap_or(self.chunk.len());
             if self.held.len() + piece > self.chunks.caps.event_bytes {
                 self.ended = true;

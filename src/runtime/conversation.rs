@@ -38,7 +38,8 @@ const PROBE_FULL: Duration = Duration::from_secs(1);
 
 pub(super) enum Mail {
     Command {
-        order: Order,
+        /// Boxed: most mails are a few words of a model's.
+        order: Box<Order>,
         reply: oneshot::Sender<Result<Receipt, Error>>,
     },
     Model {
@@ -177,7 +178,7 @@ async fn refuse_all(mut mailbox: mpsc::Receiver<Mail>, why: impl Fn() -> Error) 
 impl Mail {
     fn deadline(turn_id: TurnId) -> Self {
         let command = Command::Turn { turn_id, input: Input::DeadlinePassed };
-        let order = Order { command, receipt: ReceiptOf::default(), idempotency: None };
+        let order = Box::new(Order { command, receipt: ReceiptOf::default(), idempotency: None });
         let (reply, _) = oneshot::channel();
         Self::Command { order, reply }
     }
@@ -214,7 +215,7 @@ impl Actor {
                     let _ = reply.send(());
                     Then::GoOn
                 }
-                Mail::Command { order, reply } => self.obey(order, reply).await,
+                Mail::Command { order, reply } => self.obey(*order, reply).await,
                 Mail::Model { turn_id, fence, said } => self.hear(turn_id, fence, said).await,
             };
             if let Then::Stop(why) = then {

@@ -1,11 +1,16 @@
 //! An entry of the log as it goes over the wire, serialised once for all who follow.
 
+use std::io::Write;
+
 use bytes::Bytes;
 use serde::Serialize;
 
 use crate::chat::event::{Cursor, Delta, Epoch, Event, Seq};
 use crate::clock::Timestamp;
 use crate::id::{ConversationId, MessageId, TurnId};
+
+/// What surrounds the text of a delta takes about so many bytes.
+const ENVELOPE: usize = 384;
 
 /// One event, ready to be sent. Cloning it copies no text.
 #[derive(Debug, Clone)]
@@ -109,7 +114,8 @@ impl Framer {
         text: &str,
     ) -> Frame {
         let seq = prev.plus(text.len() as u64);
-        let mut sse = format!("id: {}\nevent: part.delta\ndata: ", self.cursor(seq)).into_bytes();
+        let mut sse = Vec::with_capacity(ENVELOPE + text.len());
+        write!(sse, "id: {}\nevent: part.delta\ndata: ", self.cursor(seq)).expect("memory takes it");
         let json_at = sse.len();
         let conversation_id = self.conversation_id.as_str();
         let body =

@@ -171,7 +171,7 @@ impl Runtime {
 
     async fn ask(&self, id: ConversationId, order: Order, origin: Origin) -> Result<Receipt, Error> {
         let (reply, answer) = oneshot::channel();
-        self.mail(id, Mail::Command { order, reply }, origin).await;
+        self.mail(id, Mail::Command { order: Box::new(order), reply }, origin).await;
         answer.await.unwrap_or(Err(Error::Unavailable))
     }
 
