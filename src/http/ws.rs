@@ -133,7 +133,8 @@ pub async fn connect(
         _ => Error::new(Kind::UpgradeRequired, "open it as a WebSocket (RFC 6455, version 13)"),
     })?;
     let upgrade = upgrade
-        .read_buffer_size(4096)
+        // What clients say is short; what is longer is read in several pieces.
+        .read_buffer_size(512)
         .write_buffer_size(0)
         .max_write_buffer_size(MAX_WRITE_BUFFER)
         .max_message_size(MAX_FRAME)
