@@ -14,6 +14,7 @@ CREATE TABLE conversations (
     name            TEXT,
     title           TEXT,
     visibility      TEXT NOT NULL,
+    settings        TEXT NOT NULL,
     metadata        TEXT,
     archived        INTEGER NOT NULL,
     created_at      INTEGER NOT NULL,

@@ -111,7 +111,7 @@ fn act(talk: &mut Talk, step: &Step) -> bool {
         }
         Step::Title(text) => {
             let changes = weir::chat::conversation::ConversationChanges {
-                title: Some(text.clone()),
+                title: Some(Some(text.clone())),
                 ..Default::default()
             };
             talk.event(Event::ConversationUpdated { changes });

@@ -310,7 +310,7 @@ impl Entry {
     }
 }
 
-/// The settings of one send, as the provider is asked for them.
+/// How a model is asked: for one send, or for all of a conversation.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
@@ -325,4 +325,16 @@ pub struct Settings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub response_format: Option<Value>,
+}
+
+impl Settings {
+    /// These, and what they leave open as `others` have it.
+    pub fn or(self, others: &Self) -> Self {
+        Self {
+            temperature: self.temperature.or(others.temperature),
+            reasoning_effort: self.reasoning_effort.or_else(|| others.reasoning_effort.clone()),
+            max_output_tokens: self.max_output_tokens.or(others.max_output_tokens),
+            response_format: self.response_format.or_else(|| others.response_format.clone()),
+        }
+    }
 }

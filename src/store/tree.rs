@@ -103,9 +103,9 @@ mod tests {
         INSERT INTO messages (id, conversation_id, parent_id, depth, jump_id, role, status, created_at, seq)
         VALUES (:id, :conversation_id, :parent_id, :depth, :jump_id, 'user', 'complete', 0, 0)";
     const CONVERSATION: &str = "
-        INSERT INTO conversations (id, workspace_id, created_by, agent, visibility, archived, created_at, active_at,
-                                   fork_message_id)
-        VALUES (:id, zeroblob(16), zeroblob(16), '', 'private', 0, 0, 0, :fork_message_id)";
+        INSERT INTO conversations (id, workspace_id, created_by, agent, visibility, settings, archived, created_at,
+                                   active_at, fork_message_id)
+        VALUES (:id, zeroblob(16), zeroblob(16), '', 'private', '{}', 0, 0, 0, :fork_message_id)";
 
     fn add(tx: &Connection, conversation_id: ConversationId, parent: Option<Node>) -> Node {
         let id = MessageId::new();

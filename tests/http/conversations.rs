@@ -137,7 +137,6 @@ async fn a_conversation_refuses_what_does_not_fit() {
     let big = "x".repeat(17 * 1024);
     for (body, pointer) in [
         (json!({"title": ""}), "/title"),
-        (json!({"title": null}), "/title"),
         (json!({"title": "x".repeat(501)}), "/title"),
         (json!({"title": "a\u{0}b"}), "/title"),
         (json!({"visibility": "everyone"}), "/visibility"),
@@ -232,4 +231,47 @@ async fn the_catalogue_says_who_answers() {
     let meta = app.get("/v1/meta").await.is(200);
     assert_eq!(meta["protocol"], "v1");
     assert_eq!(meta["limits"]["message_bytes"], 1 << 20);
+}
+
+#[tokio::test]
+async fn a_send_is_answered_with_the_settings_of_its_conversation_where_it_names_none() {
+    let app = TestApp::demo().await;
+    let settings = json!({"temperature": 0.25, "reasoning_effort": "low"});
+    let created = app.post("/v1/conversations", &json!({"settings": settings})).await.is(201);
+    assert_eq!(created["conversation"]["settings"], settings);
+    let path = format!("/v1/conversations/{}", created["conversation"]["id"].as_str().unwrap());
+    let send = async |body: Value| app.post(&format!("{path}/messages"), &body).await.is(202);
+    send(json!({"text": "count to 1"})).await;
+    send(json!({"text": "count to 1", "settings": {"temperature": 1.0}})).await;
+    let changed = app.patch(&path, &json!({"settings": {"max_output_tokens": 9}})).await.is(200);
+    assert_eq!(changed["settings"], json!({"max_output_tokens": 9}));
+    send(json!({"text": "count to 1"})).await;
+
+    let ended = |kind: &str| kind == "turn.completed";
+    let events = app
+        .stream(&format!("{path}/events"), |events| {
+            events.iter().filter(|event| ended(&event.kind)).count() == 3
+        })
+        .await;
+    let started = events.iter().filter(|event| event.kind == "turn.started");
+    let used: Vec<&Value> = started.map(|event| &event.data["turn"]["request"]["settings"]).collect();
+    let expected =
+        [settings, json!({"temperature": 1.0, "reasoning_effort": "low"}), json!({"max_output_tokens": 9})];
+    assert_eq!(used, expected.iter().collect::<Vec<_>>());
+
+    let wrong = app.patch(&path, &json!({"settings": {"temperature": 3}})).await;
+    assert_eq!(wrong.invalid(), "/settings/temperature");
+    assert_eq!(app.patch(&path, &json!({"settings": {"top_k": 3}})).await.invalid(), "/settings/top_k");
+}
+
+#[tokio::test]
+async fn a_title_is_taken_away_with_null_and_stays_where_it_is_not_named() {
+    let app = TestApp::demo().await;
+    let created = app.post("/v1/conversations", &json!({"title": "First"})).await.is(201);
+    let path = format!("/v1/conversations/{}", created["conversation"]["id"].as_str().unwrap());
+    assert_eq!(app.patch(&path, &json!({"archived": true})).await.is(200)["title"], "First");
+    let untitled = app.patch(&path, &json!({"title": null})).await.is(200);
+    assert_eq!(untitled.get("title"), None, "{untitled}");
+    let events = app.stream(&format!("{path}/events"), |events| events.len() == 3).await;
+    assert_eq!(events[2].data["changes"], json!({"title": null}));
 }

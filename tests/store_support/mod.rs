@@ -106,6 +106,7 @@ impl Talk {
             name: None,
             title: None,
             visibility: Visibility::Private,
+            settings: Default::default(),
             metadata: None,
             archived: false,
             created_at: NOW,

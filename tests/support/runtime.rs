@@ -174,6 +174,7 @@ impl Bench {
             name: None,
             title: None,
             visibility: Visibility::Private,
+            settings: Default::default(),
             metadata: None,
             archived: false,
             created_at: self.runtime.clock().now(),

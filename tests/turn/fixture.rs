@@ -15,6 +15,7 @@ pub fn info() -> ConversationInfo {
         name: None,
         title: None,
         visibility: Visibility::Private,
+        settings: Default::default(),
         metadata: None,
         archived: false,
         created_at: Timestamp::from_millis(0),

@@ -208,7 +208,7 @@ impl World {
                 self.run(Command::Reorder { turn_ids });
             }
             Op::Update => {
-                let title = Some(format!("title {}", self.ids));
+                let title = Some((!self.ids.is_multiple_of(3)).then(|| format!("title {}", self.ids)));
                 let changes = ConversationChanges { title, ..ConversationChanges::default() };
                 self.run(Command::Update { changes });
             }

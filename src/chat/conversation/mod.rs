@@ -8,10 +8,11 @@ pub use command::{Command, OnBusy, Parent, Refusal, Send};
 pub use decide::decide;
 pub use state::{Conversation, Queued};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::chat::event::Settings;
 use crate::clock::Timestamp;
 use crate::id::{ConversationId, UserId, WorkspaceId};
 
@@ -45,6 +46,9 @@ pub struct ConversationInfo {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     pub visibility: Visibility,
+    /// For every send that does not say otherwise.
+    #[serde(default)]
+    pub settings: Settings,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub metadata: Option<Value>,
@@ -55,15 +59,47 @@ pub struct ConversationInfo {
 /// What an update changed; absent fields stayed as they were.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ConversationChanges {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub title: Option<String>,
+    /// `null`: it has none any more.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub title: Option<Option<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub visibility: Option<Visibility>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Settings>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub metadata: Option<Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archived: Option<bool>,
+}
+
+/// A field that is there, `null` or not.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+impl ConversationInfo {
+    pub fn take_in(&mut self, changes: &ConversationChanges) {
+        if let Some(title) = &changes.title {
+            self.title.clone_from(title);
+        }
+        if let Some(agent) = &changes.agent {
+            self.agent.clone_from(agent);
+        }
+        if let Some(visibility) = changes.visibility {
+            self.visibility = visibility;
+        }
+        if let Some(settings) = &changes.settings {
+            self.settings.clone_from(settings);
+        }
+        if let Some(metadata) = &changes.metadata {
+            self.metadata = Some(metadata.clone());
+        }
+        if let Some(archived) = changes.archived {
+            self.archived = archived;
+        }
+    }
 }

@@ -124,23 +124,3 @@ impl Conversation {
         }
     }
 }
-
-impl ConversationInfo {
-    fn take_in(&mut self, changes: &super::ConversationChanges) {
-        if let Some(title) = &changes.title {
-            self.title = Some(title.clone());
-        }
-        if let Some(agent) = &changes.agent {
-            self.agent.clone_from(agent);
-        }
-        if let Some(visibility) = changes.visibility {
-            self.visibility = visibility;
-        }
-        if let Some(metadata) = &changes.metadata {
-            self.metadata = Some(metadata.clone());
-        }
-        if let Some(archived) = changes.archived {
-            self.archived = archived;
-        }
-    }
-}

@@ -11,17 +11,17 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::given;
 use super::messages::order_send;
-use super::send::SendRequest;
+use super::send::{SendRequest, check_settings};
 use super::turns::{self, Turn};
 use crate::chat::conversation::{Command, ConversationChanges, ConversationInfo, Visibility};
-use crate::chat::event::Cursor;
+use crate::chat::event::{Cursor, Settings};
 use crate::chat::turn::TurnState;
 use crate::clock::Timestamp;
 use crate::http::State;
 use crate::http::auth::{Access, Owned};
 use crate::http::feed;
 use crate::http::idempotency::IdempotencyKey;
-use crate::http::json::{Json, maybe_object};
+use crate::http::json::{Json, maybe_object, object};
 use crate::http::limits::{self, BULK_IDS, NAME_CHARS, TITLE_CHARS};
 use crate::http::problem::{Error, Kind, Result};
 use crate::http::query;
@@ -83,6 +83,9 @@ pub struct CreateRequest {
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     visibility: Option<Visibility>,
+    /// For every send that does not say otherwise.
+    #[serde(default, deserialize_with = "object")]
+    settings: Settings,
     /// An object of at most 16 KiB.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Object>, nullable = false)]
@@ -120,6 +123,7 @@ pub async fn create(
 ) -> Result<Response> {
     let agent = agent_of(&state, body.agent.as_deref().unwrap_or(DEFAULT_AGENT))?;
     check_words(body.name.as_deref(), body.title.as_deref(), body.metadata.as_ref())?;
+    check_settings(&body.settings)?;
     let idempotency =
         key.of(KeyScope::Workspace(scope.workspace_id), scope.user_id, "POST /v1/conversations", &bytes);
 
@@ -138,11 +142,13 @@ pub async fn create(
         name: body.name.clone(),
         title: body.title,
         visibility: body.visibility.unwrap_or_default(),
+        settings: body.settings,
         metadata: body.metadata,
         archived: false,
         created_at: state.runtime().clock().now(),
     };
-    let send = body.message.map(|message| message.into_first(&state, &scope, agent)).transpose()?;
+    let send =
+        body.message.map(|message| message.into_first(&state, &scope, agent, &info.settings)).transpose()?;
     let created = state.runtime().create(info.clone(), send.clone(), idempotency.clone()).await;
     let receipt = match created {
         // The same request, a moment earlier: its answer is there now.
@@ -315,9 +321,10 @@ pub async fn get(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateRequest {
+    /// `null` takes it away.
     #[serde(default, deserialize_with = "given")]
-    #[schema(nullable = false)]
-    title: Option<String>,
+    #[schema(value_type = Option<String>)]
+    title: Option<Option<String>>,
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     archived: Option<bool>,
@@ -325,6 +332,10 @@ pub struct UpdateRequest {
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     visibility: Option<Visibility>,
+    /// Replaces what was there. For every later send that does not say otherwise.
+    #[serde(default, deserialize_with = "maybe_object")]
+    #[schema(nullable = false)]
+    settings: Option<Settings>,
     /// Replaces what was there.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Object>, nullable = false)]
@@ -345,7 +356,8 @@ pub async fn update(
     id: Owned<ConversationId>,
     Json { body, .. }: Json<UpdateRequest>,
 ) -> Result<Answered<Conversation>> {
-    check_words(None, body.title.as_deref(), body.metadata.as_ref())?;
+    check_words(None, body.title.as_ref().and_then(|title| title.as_deref()), body.metadata.as_ref())?;
+    body.settings.as_ref().map_or(Ok(()), check_settings)?;
     if body.visibility.is_some_and(|visibility| visibility != id.conversation().info.visibility) {
         id.must(&scope, Access::Manage)?;
     }
@@ -354,6 +366,7 @@ pub async fn update(
         title: body.title,
         agent: agent.map(|agent| agent.options.id.clone()),
         visibility: body.visibility,
+        settings: body.settings,
         metadata: body.metadata,
         archived: body.archived,
     };

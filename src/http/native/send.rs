@@ -110,18 +110,26 @@ impl SendRequest {
                 )
             }
         };
-        self.send(state, scope, agent, parent)
+        self.send(state, scope, agent, parent, &to.conversation().info.settings)
     }
 
     /// The first message of a conversation that is being created.
-    pub fn into_first(self, state: &State, scope: &Scope, agent: &Agent) -> Result<Send> {
+    pub fn into_first(self, state: &State, scope: &Scope, agent: &Agent, usual: &Settings) -> Result<Send> {
         if let Some(Some(id)) = self.parent_id {
             return Err(no_parent(id));
         }
-        self.send(state, scope, agent, Parent::Root)
+        self.send(state, scope, agent, Parent::Root, usual)
     }
 
-    fn send(self, state: &State, scope: &Scope, agent: &Agent, parent: Parent) -> Result<Send> {
+    /// `usual` are the settings of the conversation.
+    fn send(
+        self,
+        state: &State,
+        scope: &Scope,
+        agent: &Agent,
+        parent: Parent,
+        usual: &Settings,
+    ) -> Result<Send> {
         let parts = parts(state, self.text, self.parts)?;
         if let Some(model) = &self.model {
             limits::line("/model", model, NAME_CHARS)?;
@@ -132,7 +140,7 @@ impl SendRequest {
         let request = TurnRequest {
             agent: agent.options.id.clone(),
             model: self.model,
-            settings: self.settings,
+            settings: self.settings.or(usual),
             tools: self.tools,
             tool_choice: self.tool_choice,
             requested_by: scope.user_id,
@@ -211,7 +219,7 @@ fn checked(pointer: &str, text: String) -> Result<String> {
     }
 }
 
-fn check_settings(settings: &Settings) -> Result<()> {
+pub fn check_settings(settings: &Settings) -> Result<()> {
     if settings.temperature.is_some_and(|temperature| !(0.0..=2.0).contains(&temperature)) {
         return Err(Error::invalid("/settings/temperature", "from 0 to 2"));
     }

@@ -13,9 +13,11 @@ use crate::store::tree;
 
 const CREATE: &str = "
     INSERT INTO conversations
-        (id, workspace_id, created_by, agent, name, title, visibility, metadata, archived, created_at, active_at)
+        (id, workspace_id, created_by, agent, name, title, visibility, settings, metadata, archived, created_at,
+         active_at)
     VALUES
-        (:id, :workspace_id, :created_by, :agent, :name, :title, :visibility, :metadata, :archived, :created_at, :at)";
+        (:id, :workspace_id, :created_by, :agent, :name, :title, :visibility, :settings, :metadata, :archived,
+         :created_at, :at)";
 
 pub(super) fn create(tx: &Transaction<'_>, place: Place, info: &ConversationInfo) -> Result<(), Error> {
     if let Some(name) = &info.name {
@@ -29,6 +31,7 @@ pub(super) fn create(tx: &Transaction<'_>, place: Place, info: &ConversationInfo
         ":name": info.name,
         ":title": info.title,
         ":visibility": word(&info.visibility),
+        ":settings": json(&info.settings),
         ":metadata": info.metadata.as_ref().map(json),
         ":archived": info.archived,
         ":created_at": info.created_at.millis(),
@@ -57,37 +60,38 @@ fn check_name(tx: &Transaction<'_>, info: &ConversationInfo, agent: &str, name: 
 }
 
 const INFO: &str = "
-    SELECT id, workspace_id, created_by, agent, name, title, visibility, metadata, archived, created_at
+    SELECT id, workspace_id, created_by, agent, name, title, visibility, settings, metadata, archived, created_at
     FROM conversations WHERE id = :id";
 
 const UPDATE: &str = "
     UPDATE conversations
-    SET title = :title, agent = :agent, visibility = :visibility, metadata = :metadata, archived = :archived
+    SET title = :title, agent = :agent, visibility = :visibility, settings = :settings, metadata = :metadata,
+        archived = :archived
     WHERE id = :id";
 
 pub(super) fn update(tx: &Transaction<'_>, place: Place, changes: &ConversationChanges) -> Result<(), Error> {
     let before = info(tx, place)?;
-    if let (Some(agent), Some(name)) = (&changes.agent, &before.name) {
+    let mut after = before.clone();
+    after.take_in(changes);
+    if let (Some(agent), Some(name)) = (&changes.agent, &after.name) {
         check_name(tx, &before, agent, name)?;
     }
-    let visibility = changes.visibility.unwrap_or(before.visibility);
-    let archived = changes.archived.unwrap_or(before.archived);
-    let title = changes.title.as_ref().or(before.title.as_ref());
     tx.prepare_cached(UPDATE)?.execute(named_params! {
         ":id": place.conversation_id.as_bytes(),
-        ":title": title,
-        ":agent": changes.agent.as_ref().unwrap_or(&before.agent),
-        ":visibility": word(&visibility),
-        ":metadata": changes.metadata.as_ref().or(before.metadata.as_ref()).map(json),
-        ":archived": archived,
+        ":title": after.title,
+        ":agent": after.agent,
+        ":visibility": word(&after.visibility),
+        ":settings": json(&after.settings),
+        ":metadata": after.metadata.as_ref().map(json),
+        ":archived": after.archived,
     })?;
-    if title != before.title.as_ref() {
+    if after.title != before.title {
         feed::listed(tx, place, Listed::Renamed)?;
     }
-    if archived != before.archived {
-        feed::listed(tx, place, if archived { Listed::Archived } else { Listed::Unarchived })?;
+    if after.archived != before.archived {
+        feed::listed(tx, place, if after.archived { Listed::Archived } else { Listed::Unarchived })?;
     }
-    match (before.visibility, visibility) {
+    match (before.visibility, after.visibility) {
         (Visibility::Private, Visibility::Workspace) => feed::listed(tx, place, Listed::Shared),
         (Visibility::Workspace, Visibility::Private) => feed::unlisted(tx, place, Audience::Others),
         (Visibility::Private, Visibility::Private) | (Visibility::Workspace, Visibility::Workspace) => Ok(()),
@@ -110,6 +114,7 @@ pub(in crate::store) fn info_from_row(row: &Row<'_>) -> Result<ConversationInfo,
         name: row.get("name")?,
         title: row.get("title")?,
         visibility: row.word("visibility")?,
+        settings: row.json("settings")?,
         metadata: row.opt_json("metadata")?,
         archived: row.get("archived")?,
         created_at: row.at("created_at")?,

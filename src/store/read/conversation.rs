@@ -49,7 +49,7 @@ pub struct Snapshot {
 
 macro_rules! columns {
     () => {
-        "c.id, c.workspace_id, c.created_by, c.agent, c.name, c.title, c.visibility, c.metadata, c.archived,
+        "c.id, c.workspace_id, c.created_by, c.agent, c.name, c.title, c.visibility, c.settings, c.metadata, c.archived,
          c.created_at, c.head, c.active_at, c.state, c.origin_id, c.fork_message_id,
          EXISTS (SELECT 1 FROM turns t
                  WHERE t.conversation_id = c.id AND t.state IN ('queued', 'running', 'waiting')) AS running"

@@ -27,7 +27,8 @@ pub struct Loaded {
 }
 
 const CONVERSATION: &str = "
-    SELECT id, workspace_id, created_by, agent, name, title, visibility, metadata, archived, created_at, head
+    SELECT id, workspace_id, created_by, agent, name, title, visibility, settings, metadata, archived,
+        created_at, head
     FROM conversations WHERE id = :id AND deleted_at IS NULL";
 
 const EVENTS: &str = "

@@ -228,6 +228,7 @@ mod tests {
             name: None,
             title: Some(title),
             visibility: Visibility::Private,
+            settings: Default::default(),
             metadata: None,
             archived: false,
             created_at: NOW,

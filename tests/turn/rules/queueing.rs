@@ -106,7 +106,7 @@ fn the_queue_follows_its_branch_and_leaves_the_view_alone() {
 #[test]
 fn an_update_changes_what_it_names() {
     let mut chat = Chat::new();
-    let changes = ConversationChanges { title: Some("t".to_owned()), ..ConversationChanges::default() };
+    let changes = ConversationChanges { title: Some(Some("t".to_owned())), ..ConversationChanges::default() };
     chat.run(Command::Update { changes }).unwrap();
     let title = Some("t".to_owned());
     assert_eq!(*chat.state.info, ConversationInfo { title, ..info() });
