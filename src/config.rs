@@ -15,6 +15,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde::Deserialize;
 
+use crate::auth::KeyText;
 use crate::chat::turn::Recovery;
 use crate::provider;
 
@@ -79,6 +80,22 @@ pub struct Server {
     /// How long running turns may go on after SIGTERM before they are left for recovery.
     #[serde(with = "humantime_serde")]
     pub grace: Duration,
+}
+
+impl Server {
+    /// Where the page is. `listen` is the address that the server really has.
+    pub fn url(&self, listen: SocketAddr) -> String {
+        match &self.public_url {
+            Some(url) => url.to_string(),
+            None => format!("http://{listen}"),
+        }
+    }
+
+    /// What its user opens once to choose a name and a password. The code stands behind the `#`, so that no browser
+    /// sends it and no proxy writes it down.
+    pub fn setup_link(&self, listen: SocketAddr, code: &KeyText) -> String {
+        format!("{}/setup#code={}", self.url(listen), code.expose())
+    }
 }
 
 impl Default for Server {

@@ -102,6 +102,8 @@ ids! {
     UserId = "user";
     /// An API key.
     KeyId = "key";
+    /// A signed-in browser.
+    SessionId = "sess";
     ConversationId = "conv";
     MessageId = "msg";
     TurnId = "turn";

@@ -51,6 +51,14 @@ enum Action {
     Users(Group<UsersAction>),
     /// Workspaces
     Workspaces(Group<WorkspacesAction>),
+    /// Print a link with which a user chooses a name and a password; it counts once, and for a day
+    SetupLink {
+        /// Id or name [default: the owner of the default workspace]
+        #[arg(long)]
+        user: Option<String>,
+        #[command(flatten)]
+        settings: Settings,
+    },
     /// Print the OpenAPI document of the HTTP API
     Openapi,
     /// Ask the server whether it is alive; exits 0 or 1
@@ -152,14 +160,24 @@ fn act(action: Action) -> anyhow::Result<()> {
             let config = load(settings)?;
             tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(server::run(config))
         }
-        Action::Keys(group) => administer(group.config, group.data, keys_command(group.action)),
-        Action::Users(group) => administer(group.config, group.data, users_command(group.action)),
-        Action::Workspaces(group) => administer(group.config, group.data, workspaces_command(group.action)),
+        Action::Keys(group) => administer(&group.settings()?, keys_command(group.action)),
+        Action::Users(group) => administer(&group.settings()?, users_command(group.action)),
+        Action::Workspaces(group) => administer(&group.settings()?, workspaces_command(group.action)),
+        Action::SetupLink { user, settings } => {
+            let config = load(settings)?;
+            administer(&config, Command::CreateSetupCode { user })
+        }
         Action::Openapi => {
             print!("{}", http::openapi::document());
             Ok(())
         }
         Action::Healthcheck(settings) => healthcheck(load(settings)?.server.listen),
+    }
+}
+
+impl<A: Subcommand> Group<A> {
+    fn settings(&self) -> Result<Config, config::Error> {
+        load(Settings { config: self.config.clone(), data: self.data.clone(), listen: None })
     }
 }
 
@@ -195,8 +213,7 @@ fn workspaces_command(action: WorkspacesAction) -> Command {
 }
 
 /// Runs a command where the data is, and prints the answer: one row a line, its fields separated by tabs.
-fn administer(config: Option<PathBuf>, data: Option<PathBuf>, command: Command) -> anyhow::Result<()> {
-    let config = load(Settings { config, data, listen: None })?;
+fn administer(config: &Config, command: Command) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     match admin::run(&config.server.data, &command)? {
         Answer::NewKey { key, text } => {
@@ -216,6 +233,9 @@ fn administer(config: Option<PathBuf>, data: Option<PathBuf>, command: Command) 
                 let memberships = memberships.join(",").to_lowercase();
                 writeln!(out, "{}\t{}\t{state}\t{memberships}", user.id, user.name)?;
             }
+        }
+        Answer::SetupCode(code) => {
+            writeln!(out, "{}", config.server.setup_link(config.server.listen, &code))?
         }
         Answer::Workspaces(workspaces) => {
             for workspace in workspaces {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::id::{KeyId, UserId, WorkspaceId};
+use crate::id::{KeyId, SessionId, UserId, WorkspaceId};
 
 /// A user's role in a workspace, weakest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -72,8 +72,16 @@ pub struct Scope {
     pub user_id: UserId,
     pub role: WorkspaceRole,
     pub permissions: Vec<Permission>,
-    /// The API key in use, if it is one; revoking it ends what it has open.
-    pub key_id: Option<KeyId>,
+    pub credential: Credential,
+}
+
+/// What the caller came in with. Its end ends what is open with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Credential {
+    /// `WEIR_ROOT_KEY`.
+    Root,
+    Key(KeyId),
+    Session(SessionId),
 }
 
 impl Scope {

@@ -26,7 +26,7 @@ use crate::runtime::agent::DEFAULT_AGENT;
 use crate::store::{self, Store};
 use providers::Roster;
 
-const SAVES_USAGE_EVERY: Duration = Duration::from_secs(60);
+const TIDIES_EVERY: Duration = Duration::from_secs(60);
 
 /// Serves until SIGTERM or SIGINT.
 pub async fn run(config: Config) -> anyhow::Result<()> {
@@ -64,7 +64,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         edges.spawn(listen::serve(listener, http::metrics_router(state.clone()), stop.clone()));
     }
     let mut chores = JoinSet::new();
-    chores.spawn(save_usage(directory.clone()));
+    chores.spawn(tidy(directory.clone(), state.clone()));
     let tidied = runtime.clone();
     chores.spawn(async move { tidied.keep_tidy().await });
     announce(address, &runtime).await;
@@ -100,14 +100,18 @@ fn edges(config: &Config) -> http::Options {
             .map(|origin| origin.as_str().to_owned())
             .collect(),
         public_url: config.server.public_url.as_ref().map(|url| url.as_str().to_owned()),
+        trusted_proxies: config.server.trusted_proxies.iter().map(|network| network.net()).collect(),
+        listens_on_loopback: config.server.listen.ip().is_loopback(),
+        requests_per_minute: Some(config.limits.requests_per_minute),
         metrics_token: config.metrics.token.clone(),
     }
 }
 
-/// Writes down now and then when keys were last used.
-async fn save_usage(directory: Arc<Directory>) {
+/// Writes down now and then when keys were last used, and forgets who was quiet.
+async fn tidy(directory: Arc<Directory>, state: http::State) {
     loop {
-        tokio::time::sleep(SAVES_USAGE_EVERY).await;
+        tokio::time::sleep(TIDIES_EVERY).await;
+        state.tidy();
         if let Err(error) = directory.save_usage() {
             warn!(%error, "when the keys were last used could not be written down");
         }

@@ -39,6 +39,10 @@ pub enum Command {
         name: String,
     },
     ListWorkspaces,
+    /// A code with which a user chooses a name and a password.
+    CreateSetupCode {
+        user: Option<String>,
+    },
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -52,6 +56,7 @@ pub enum Answer {
     Keys(Vec<ApiKey>),
     Users(Vec<User>),
     Workspaces(Vec<Workspace>),
+    SetupCode(#[serde(with = "key_text")] KeyText),
 }
 
 /// Why a command was not carried out, for the person who gave it.
@@ -110,6 +115,13 @@ impl Command {
             }
             Self::CreateWorkspace { name } => {
                 Ok(Answer::Workspaces(vec![directory.create_workspace(name.clone())?]))
+            }
+            Self::CreateSetupCode { user } => {
+                let user_id = match user {
+                    Some(user) => directory.find_user(user)?.id,
+                    None => directory.owner(),
+                };
+                Ok(Answer::SetupCode(directory.create_setup_code(user_id)?))
             }
             Self::ListWorkspaces => Ok(Answer::Workspaces(directory.workspaces()?)),
         }

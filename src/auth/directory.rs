@@ -9,29 +9,31 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use arc_swap::ArcSwap;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use rusqlite::Connection;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::watch;
 
 use super::database::{self, KeyRow};
-use super::key::{KeyHash, KeyText};
+use super::key::{KeyHash, KeyText, TextKind};
+use super::session::Sessions;
 use super::{ApiKey, AuthError, Error, Membership, User, Workspace, permissions_of};
 use crate::clock::{Clock, Timestamp};
 use crate::id::{KeyId, UserId, WorkspaceId};
-use crate::scope::{Permission, Scope, WorkspaceRole};
+use crate::scope::{Credential, Permission, Scope, WorkspaceRole};
 
 const NEVER: i64 = i64::MIN;
 
 pub struct Directory {
-    db: Mutex<Connection>,
+    pub(super) db: Mutex<Connection>,
     clock: Clock,
     /// The latest time that was seen: a clock that goes back brings no expired key back to life.
     latest: AtomicI64,
     workspace_id: WorkspaceId,
     owner_id: UserId,
     root_key: Option<KeyHash>,
-    snapshot: ArcSwap<Snapshot>,
+    pub(super) snapshot: ArcSwap<Snapshot>,
+    pub(super) sessions: RwLock<Sessions>,
     changes: watch::Sender<u64>,
 }
 
@@ -47,10 +49,12 @@ pub struct NewKey {
 }
 
 #[derive(Default)]
-struct Snapshot {
+pub(super) struct Snapshot {
     by_hash: HashMap<KeyHash, Arc<LiveKey>>,
     by_id: HashMap<KeyId, Arc<LiveKey>>,
-    owner_suspended: bool,
+    users: HashMap<UserId, User>,
+    /// Whether anyone has a name and a password.
+    pub has_logins: bool,
 }
 
 struct LiveKey {
@@ -75,9 +79,13 @@ impl Directory {
             owner_id,
             root_key: None,
             snapshot: ArcSwap::default(),
+            sessions: RwLock::default(),
             changes: watch::Sender::new(0),
         };
-        directory.refresh(&directory.db.lock())?;
+        let db = directory.db.lock();
+        directory.refresh(&db)?;
+        *directory.sessions.write() = Sessions::of(database::sign_in::sessions(&db, directory.now())?);
+        drop(db);
         Ok(directory)
     }
 
@@ -108,7 +116,7 @@ impl Directory {
         let hash = KeyHash::of(token);
         let snapshot = self.snapshot.load();
         if self.root_key.is_some_and(|root| root.matches(&hash)) {
-            return if snapshot.owner_suspended { Err(AuthError::Suspended) } else { Ok(self.root_scope()) };
+            return self.root_scope(&snapshot);
         }
         let key = snapshot.by_hash.get(&hash).ok_or(AuthError::Unknown)?;
         let now = self.now();
@@ -120,14 +128,16 @@ impl Directory {
     /// Whether a scope that was given out still stands, as it was given. Ask after each of [`Self::changes`], and
     /// every few seconds, since a key may also expire.
     pub fn still_valid(&self, scope: &Scope) -> bool {
-        let Some(key_id) = scope.key_id else {
-            return self.membership_stands(scope);
-        };
         let snapshot = self.snapshot.load();
-        snapshot.by_id.get(&key_id).and_then(|key| key.scope(self.now()).ok()).as_ref() == Some(scope)
+        let now = match scope.credential {
+            Credential::Root => self.root_scope(&snapshot).ok(),
+            Credential::Key(id) => snapshot.by_id.get(&id).and_then(|key| key.scope(self.now()).ok()),
+            Credential::Session(id) => self.session_scope(id),
+        };
+        now.as_ref() == Some(scope)
     }
 
-    /// Marked whenever a key is revoked or a user suspended: what is open may have to end.
+    /// Marked whenever a key or session is revoked or a user suspended: what is open may have to end.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
@@ -144,7 +154,7 @@ impl Directory {
             return Err(Error::AlreadyExpired);
         }
 
-        let text = KeyText::random();
+        let text = KeyText::random(TextKind::ApiKey);
         let key = ApiKey {
             id: KeyId::new(),
             workspace_id: new.workspace_id,
@@ -187,6 +197,10 @@ impl Directory {
         self.keys().into_iter().filter(|key| sees(scope, key)).collect()
     }
 
+    pub(super) fn key_expires_at(&self, id: KeyId) -> Option<Timestamp> {
+        self.snapshot.load().by_id.get(&id)?.row.key.expires_at
+    }
+
     /// Revokes a key for good. Nothing happens to one that was revoked before.
     pub fn revoke_key(&self, id: KeyId) -> Result<ApiKey, Error> {
         let db = self.db.lock();
@@ -204,7 +218,7 @@ impl Directory {
         }
     }
 
-    /// Writes down when keys were last used. Call it about once a minute, and before the end.
+    /// Writes down when keys and sessions were last used. Call it about once a minute, and before the end.
     pub fn save_usage(&self) -> Result<(), Error> {
         let mut db = self.db.lock();
         let transaction = db.transaction()?;
@@ -214,6 +228,14 @@ impl Directory {
                 database::touch_key(&transaction, key.row.key.id, Timestamp::from_millis(used))?;
             }
         }
+        let mut sessions = self.sessions.write();
+        for session in sessions.iter() {
+            if let Some(used) = session.unsaved_use() {
+                database::sign_in::touch_session(&transaction, session.as_opened().id, used)?;
+            }
+        }
+        sessions.forget_expired(self.now());
+        drop(sessions);
         transaction.commit()?;
         self.refresh(&db)
     }
@@ -256,6 +278,7 @@ impl Directory {
         let transaction = db.transaction()?;
         database::insert_user(&transaction, &user)?;
         transaction.commit()?;
+        self.refresh(&db)?;
         Ok(user)
     }
 
@@ -296,36 +319,30 @@ impl Directory {
         database::user(&db, id)?.ok_or_else(|| no_user(id))
     }
 
-    fn root_scope(&self) -> Scope {
-        Scope {
+    fn root_scope(&self, snapshot: &Snapshot) -> Result<Scope, AuthError> {
+        let role = snapshot.role(self.owner_id, self.workspace_id)?;
+        Ok(Scope {
             workspace_id: self.workspace_id,
             user_id: self.owner_id,
-            role: WorkspaceRole::Owner,
-            permissions: Permission::ALL.to_vec(),
-            key_id: None,
-        }
-    }
-
-    /// Without a key there is the user's membership to look at. What cannot be read does not stand.
-    fn membership_stands(&self, scope: &Scope) -> bool {
-        let Ok(Some(user)) = self.user(scope.user_id) else { return false };
-        let membership = Membership { workspace_id: scope.workspace_id, role: scope.role };
-        user.suspended_at.is_none() && user.memberships.contains(&membership)
+            role,
+            permissions: permissions_of(role).to_vec(),
+            credential: Credential::Root,
+        })
     }
 
     /// Reads the keys anew. The caller holds the database, so snapshots follow each other in order.
-    fn refresh(&self, db: &Connection) -> Result<(), Error> {
-        let read = Snapshot::read(db, self.owner_id, &self.snapshot.load());
+    pub(super) fn refresh(&self, db: &Connection) -> Result<(), Error> {
+        let read = Snapshot::read(db, &self.snapshot.load());
         // What cannot be read lets nobody in: the change may have been a revocation.
         let (snapshot, outcome) = match read {
             Ok(snapshot) => (snapshot, Ok(())),
-            Err(error) => (Snapshot { owner_suspended: true, ..Snapshot::default() }, Err(error)),
+            Err(error) => (Snapshot::default(), Err(error)),
         };
         self.snapshot.store(Arc::new(snapshot));
         outcome
     }
 
-    fn announce(&self) {
+    pub(super) fn announce(&self) {
         self.changes.send_modify(|version| *version += 1);
     }
 }
@@ -337,10 +354,10 @@ impl std::fmt::Debug for Directory {
 }
 
 impl Snapshot {
-    fn read(db: &Connection, owner_id: UserId, before: &Self) -> Result<Self, Error> {
-        let owner = database::user(db, owner_id)?;
-        let owner_suspended = owner.is_none_or(|owner| owner.suspended_at.is_some());
-        let mut snapshot = Self { owner_suspended, ..Self::default() };
+    fn read(db: &Connection, before: &Self) -> Result<Self, Error> {
+        let users = database::users(db)?.into_iter().map(|user| (user.id, user)).collect();
+        let has_logins = database::sign_in::count_logins(db)? > 0;
+        let mut snapshot = Self { users, has_logins, ..Self::default() };
         for row in database::keys(db)? {
             let stored = row.key.last_used_at.map_or(NEVER, Timestamp::millis);
             let seen =
@@ -350,6 +367,20 @@ impl Snapshot {
             snapshot.by_id.insert(key.row.key.id, key);
         }
         Ok(snapshot)
+    }
+
+    /// The user's role in the workspace, if the user may come in at all.
+    pub fn role(&self, user_id: UserId, workspace_id: WorkspaceId) -> Result<WorkspaceRole, AuthError> {
+        let user = self.users.get(&user_id).ok_or(AuthError::Unknown)?;
+        if user.suspended_at.is_some() {
+            return Err(AuthError::Suspended);
+        }
+        let here = user.memberships.iter().find(|membership| membership.workspace_id == workspace_id);
+        Ok(here.ok_or(AuthError::Unknown)?.role)
+    }
+
+    pub fn user(&self, id: UserId) -> Option<&User> {
+        self.users.get(&id)
     }
 }
 
@@ -372,7 +403,7 @@ impl LiveKey {
             user_id: key.user_id,
             role: *role,
             permissions: key.permissions.iter().copied().filter(|one| permitted.contains(one)).collect(),
-            key_id: Some(key.id),
+            credential: Credential::Key(key.id),
         })
     }
 
@@ -422,7 +453,7 @@ fn sees(scope: &Scope, key: &ApiKey) -> bool {
     key.workspace_id == scope.workspace_id && (key.user_id == scope.user_id || is_admin)
 }
 
-fn valid_name(name: String) -> Result<String, Error> {
+pub(super) fn valid_name(name: String) -> Result<String, Error> {
     let name = name.trim();
     match (1..=200).contains(&name.chars().count()) && !name.chars().any(char::is_control) {
         true => Ok(name.to_owned()),

@@ -1,4 +1,4 @@
-//! The text of an API key, and the hash that is kept of it.
+//! The text of an API key, a session's token or a setup code, and the hash that is kept of it.
 
 use std::fmt;
 
@@ -9,17 +9,33 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-const PREFIX: &str = "weir_";
+/// What a text begins with, so that people and scanners know it when they see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TextKind {
+    ApiKey,
+    Session,
+    SetupCode,
+}
 
-/// `weir_` and 256 random bits in base32. Shown once, to the person who asked for it.
+impl TextKind {
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::ApiKey => "weir_",
+            Self::Session => "wsess_",
+            Self::SetupCode => "wsetup_",
+        }
+    }
+}
+
+/// A prefix and 256 random bits in base32. Shown once, to the person who asked for it.
 #[derive(Clone)]
 pub struct KeyText(SecretString);
 
 impl KeyText {
-    pub(super) fn random() -> Self {
+    pub(super) fn random(kind: TextKind) -> Self {
         let mut secret = [0; 32];
         SysRng.try_fill_bytes(&mut secret).expect("the system has randomness");
-        Self(format!("{PREFIX}{}", BASE32_NOPAD.encode(&secret).to_ascii_lowercase()).into())
+        Self(format!("{}{}", kind.prefix(), BASE32_NOPAD.encode(&secret).to_ascii_lowercase()).into())
     }
 
     pub fn expose(&self) -> &str {
@@ -28,7 +44,7 @@ impl KeyText {
 
     /// 20 of the 256 bits: enough to recognise a key, no help in guessing it.
     pub(super) fn prefix(&self) -> String {
-        self.expose()[..PREFIX.len() + 4].to_owned()
+        self.expose()[..TextKind::ApiKey.prefix().len() + 4].to_owned()
     }
 
     pub(super) fn hash(&self) -> KeyHash {

@@ -1,4 +1,4 @@
-//! Who there is: workspaces, users, memberships and API keys, in `control.db`.
+//! Who there is and how they come in: workspaces, users, memberships, passwords, sessions and API keys, in `control.db`.
 //!
 //! A credential becomes a [`Scope`](crate::scope::Scope) here and nowhere else. Secrets are hashed at rest, shown
 //! once and never part of `Debug`. What a scope may reach is decided by those who take it.
@@ -6,16 +6,21 @@
 mod database;
 mod directory;
 mod key;
+mod password;
+mod session;
+mod sign_in;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::clock::Timestamp;
-use crate::id::{KeyId, UserId, WorkspaceId};
+use crate::id::{KeyId, SessionId, UserId, WorkspaceId};
 use crate::scope::{Permission, WorkspaceRole};
 
 pub use directory::{Directory, NewKey};
 pub use key::KeyText;
+pub use password::{LEAST_CHARS as LEAST_PASSWORD_CHARS, MOST_BYTES as MOST_PASSWORD_BYTES};
+pub use sign_in::{Opened, Visitor};
 
 /// A tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -57,6 +62,24 @@ pub struct ApiKey {
     pub last_used_at: Option<Timestamp>,
 }
 
+/// A signed-in browser, without its token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Session {
+    pub id: SessionId,
+    #[serde(skip)]
+    pub workspace_id: WorkspaceId,
+    #[serde(skip)]
+    pub user_id: UserId,
+    pub created_at: Timestamp,
+    /// To the minute or so.
+    pub last_used_at: Timestamp,
+    pub expires_at: Timestamp,
+    /// What the browser called itself when it signed in.
+    pub user_agent: Option<String>,
+    /// Where it was when it signed in.
+    pub address: Option<String>,
+}
+
 /// Why a credential does not let anyone in. To the outside all of these are one and the same 401.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
@@ -64,9 +87,9 @@ pub enum AuthError {
     Missing,
     #[error("the credential is unknown")]
     Unknown,
-    #[error("the key was revoked")]
+    #[error("the key or session was revoked")]
     Revoked,
-    #[error("the key has expired")]
+    #[error("the key or session has expired")]
     Expired,
     #[error("the user is suspended")]
     Suspended,
@@ -92,6 +115,10 @@ pub enum Error {
     InvalidName,
     #[error("there already is a workspace `{0}`")]
     NameTaken(String),
+    #[error("someone else signs in as `{0}`")]
+    LoginTaken(String),
+    #[error("the code was used, has expired, or never was one")]
+    NoSuchCode,
     #[error("a key cannot carry `{}`, which its maker does not have", .0.as_str())]
     BeyondRights(Permission),
     #[error("a key must expire in the future")]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::clock::Clock;
-use crate::scope::Scope;
+use crate::scope::{Credential, Scope};
 
 const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -65,7 +65,7 @@ fn a_key_lets_its_user_in_with_its_permissions_also_after_a_restart() {
         user_id: user.id,
         role: WorkspaceRole::Member,
         permissions: vec![Permission::ConversationsRead],
-        key_id: Some(key.id),
+        credential: Credential::Key(key.id),
     };
     assert_eq!(f.authenticate(&text), Ok(scope.clone()));
 
@@ -148,7 +148,7 @@ fn a_suspended_user_is_out_with_every_key_and_may_come_back() {
     let user = f.user(WorkspaceRole::Member);
     let (_, text) = f.key(user.id, &[]);
     let scope = f.authenticate(&text).unwrap();
-    let session = Scope { key_id: None, ..scope.clone() };
+    let session = Scope { credential: Credential::Root, ..scope.clone() };
     assert!(f.directory.still_valid(&session));
 
     let changes = f.directory.changes();

@@ -207,7 +207,7 @@ fn the_example_is_accepted_and_keeps_the_order_of_the_policy() {
     assert_eq!(patterns, ["clock", "files.read_*", "files.delete_*", "shell.*"]);
     assert_eq!(agent.max_wall, Duration::from_secs(1800));
     assert_eq!(config.server.public_url.as_ref().map(Origin::as_str), Some("https://chat.example.com"));
-    assert!(config.server.trusted_proxies[0].contains("::ffff:10.1.2.3".parse().unwrap()));
+    assert_eq!(config.server.trusted_proxies[0].net(), "10.0.0.0/8".parse().unwrap());
 }
 
 #[test]

@@ -51,8 +51,8 @@ impl<'de> Deserialize<'de> for Origin {
 pub struct Network(IpNet);
 
 impl Network {
-    pub fn contains(&self, address: IpAddr) -> bool {
-        self.0.contains(&address.to_canonical())
+    pub const fn net(self) -> IpNet {
+        self.0
     }
 }
 

@@ -18,7 +18,7 @@ use super::problem::{Error, Result};
 use super::routes::Rule;
 use crate::auth::AuthError;
 use crate::chat::conversation::Visibility;
-use crate::id::{ConversationId, MessageId, TurnId};
+use crate::id::{ConversationId, KeyId, MessageId, SessionId, TurnId};
 use crate::scope::{Permission, Scope, WorkspaceRole};
 use crate::store::ConversationRow;
 
@@ -140,6 +140,28 @@ impl FromRequestParts<State> for TurnInPath {
 
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self> {
         path_id(parts, state, "turn_id").await.map(Self)
+    }
+}
+
+/// The id of a session in the path.
+pub struct SessionInPath(pub SessionId);
+
+impl FromRequestParts<State> for SessionInPath {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self> {
+        path_id(parts, state, "session_id").await.map(Self)
+    }
+}
+
+/// The id of an API key in the path.
+pub struct KeyInPath(pub KeyId);
+
+impl FromRequestParts<State> for KeyInPath {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self> {
+        path_id(parts, state, "key_id").await.map(Self)
     }
 }
 

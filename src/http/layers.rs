@@ -3,8 +3,8 @@
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::http::header::{
-    ACCEPT, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, COOKIE, HeaderName, HeaderValue, LOCATION,
-    RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, HeaderName,
+    HeaderValue, LOCATION, REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn};
@@ -21,13 +21,26 @@ use uuid::Uuid;
 
 use super::State;
 use super::problem::{self, PROBLEM_JSON};
+use super::rate::{RATE_LIMIT, RATE_LIMIT_POLICY};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const PREFER: HeaderName = HeaderName::from_static("prefer");
-const RATE_LIMIT: [HeaderName; 2] =
-    [HeaderName::from_static("ratelimit"), HeaderName::from_static("ratelimit-policy")];
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
+/// What every answer says to a browser: it is data, for our own pages, and never a page to run or to frame.
+const SECURITY: [(HeaderName, HeaderValue); 4] = [
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (
+        CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(
+            "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        ),
+    ),
+    (CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue::from_static("same-origin")),
+];
 
 pub fn around(router: Router<State>, state: &State) -> Router<State> {
     let stack = ServiceBuilder::new()
@@ -80,7 +93,9 @@ async fn finish(request: Request, next: Next) -> Response {
     let mut response = in_our_words(next.run(request).await);
     let headers = response.headers_mut();
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    for (name, value) in SECURITY {
+        headers.entry(name).or_insert(value);
+    }
     response
 }
 
@@ -101,12 +116,11 @@ fn in_our_words(response: Response) -> Response {
 /// Pages elsewhere may call the API with a token, never with a cookie.
 fn cors(origins: &[String]) -> Option<CorsLayer> {
     let allowed: Vec<HeaderValue> = origins.iter().filter_map(|origin| origin.parse().ok()).collect();
-    let [limit, policy] = RATE_LIMIT;
     (!allowed.is_empty()).then(|| {
         CorsLayer::new()
             .allow_origin(AllowOrigin::list(allowed))
             .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
             .allow_headers([AUTHORIZATION, CONTENT_TYPE, ACCEPT, IDEMPOTENCY_KEY, LAST_EVENT_ID, PREFER])
-            .expose_headers([LOCATION, RETRY_AFTER, limit, policy, REQUEST_ID])
+            .expose_headers([LOCATION, RETRY_AFTER, RATE_LIMIT, RATE_LIMIT_POLICY, REQUEST_ID])
     })
 }

@@ -4,6 +4,8 @@
 //! (`problem.rs`). The wire types live here, beside the endpoint that speaks them.
 
 mod auth;
+mod cookie;
+pub mod edge;
 mod feed;
 mod idempotency;
 mod json;
@@ -14,6 +16,7 @@ pub mod openapi;
 mod prefer;
 mod problem;
 mod query;
+mod rate;
 mod routes;
 mod sse;
 pub mod stall;
@@ -28,16 +31,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::Router;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
 
 use crate::auth::Directory;
 use crate::provider::Provider;
 use crate::runtime::Runtime;
+use rate::Rates;
 
 pub use limits::Limits;
 pub use openapi::openapi;
 pub use routes::{Rule, every_route};
+
+/// Where the configuration says nothing else.
+const REQUESTS_PER_MINUTE: u32 = 1200;
 
 /// What the edges are told by the configuration.
 #[derive(Debug, Clone, Default)]
@@ -47,6 +55,12 @@ pub struct Options {
     pub allowed_origins: Vec<String>,
     /// What people type; a page from there is ours.
     pub public_url: Option<String>,
+    /// Whose `X-Forwarded-*` headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Only this machine reaches the server, so only its own names are ours.
+    pub listens_on_loopback: bool,
+    /// Of one user or key.
+    pub requests_per_minute: Option<u32>,
     /// Opens `/metrics` on the server's own address. Without one it is not there.
     pub metrics_token: Option<SecretString>,
 }
@@ -61,6 +75,7 @@ struct Shared {
     providers: BTreeMap<String, Arc<dyn Provider>>,
     numbers: PrometheusHandle,
     options: Options,
+    rates: Rates,
     stopping: AtomicBool,
 }
 
@@ -72,13 +87,23 @@ impl State {
         numbers: PrometheusHandle,
         options: Options,
     ) -> Self {
+        let rates = Rates::new(options.requests_per_minute.unwrap_or(REQUESTS_PER_MINUTE));
         let stopping = AtomicBool::new(false);
-        Self(Arc::new(Shared { runtime, directory, providers, numbers, options, stopping }))
+        Self(Arc::new(Shared { runtime, directory, providers, numbers, options, rates, stopping }))
     }
 
     /// From now on `/readyz` says no, and open streams end, so that their clients look for another place.
     pub fn stop(&self) {
         self.0.stopping.store(true, Ordering::Release);
+    }
+
+    /// Lets go of what is known of those who were quiet for a while. Call it about once a minute.
+    pub fn tidy(&self) {
+        self.0.rates.forget_the_quiet();
+    }
+
+    fn rates(&self) -> &Rates {
+        &self.0.rates
     }
 
     fn is_stopping(&self) -> bool {
@@ -91,6 +116,20 @@ impl State {
 
     fn directory(&self) -> &Directory {
         &self.0.directory
+    }
+
+    fn shared_directory(&self) -> Arc<Directory> {
+        self.0.directory.clone()
+    }
+
+    /// Changes something in the directory, which waits for the disk.
+    async fn with_directory<T: Send + 'static>(
+        &self,
+        f: impl FnOnce(&Directory) -> Result<T, crate::auth::Error> + Send + 'static,
+    ) -> problem::Result<T> {
+        let directory = self.shared_directory();
+        let done = self.runtime().aside(move || f(&directory)).await;
+        done.map_err(|error| problem::Error::internal(&error))
     }
 
     fn limits(&self) -> &Limits {

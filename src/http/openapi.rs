@@ -40,6 +40,7 @@ pub fn document() -> String {
         (name = "turns", description = "One run of the agent, from an input to a terminal state"),
         (name = "queue", description = "Sends that wait until their branch is free"),
         (name = "streams", description = "Follow a log: replay, then live, from any cursor"),
+        (name = "people", description = "Who comes in, and with what"),
         (name = "catalogue", description = "Who answers, and with which models"),
         (name = "operations", description = "For those who run the server"),
     ),
@@ -76,7 +77,9 @@ pub fn describe(rule: Rule, paths: &mut Paths) {
                     operation.description = Some(said + &needs);
                     vec![SecurityRequirement::new::<_, _, &str>(BEARER, [])]
                 }
-                Rule::Metrics => vec![SecurityRequirement::new::<_, _, &str>(BEARER, [])],
+                Rule::AnyScope | Rule::Account | Rule::Metrics => {
+                    vec![SecurityRequirement::new::<_, _, &str>(BEARER, [])]
+                }
                 Rule::Socket => {
                     vec![SecurityRequirement::new::<_, _, &str>(BEARER, []), SecurityRequirement::default()]
                 }

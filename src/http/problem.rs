@@ -10,6 +10,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
+use super::rate::Left;
 use crate::auth::AuthError;
 use crate::chat::conversation::Refusal;
 use crate::chat::event::{FieldError, InvalidCursor, Problem};
@@ -48,6 +49,9 @@ problems! {
     InvalidCursor = "invalid-cursor", 400, "That is not a cursor";
     Unauthorized = "unauthorized", 401, "You are not signed in";
     Forbidden = "forbidden", 403, "You may not do this";
+    /// A browser came with its cookie and without proof that a page of ours asks.
+    CrossSite = "cross-site", 403, "Another website asked for this";
+    SetupCode = "setup-code", 403, "The code does not count";
     /// Also what belongs to another workspace, or is not visible.
     NotFound = "not-found", 404, "There is nothing here";
     MethodNotAllowed = "method-not-allowed", 405, "This cannot be done here";
@@ -59,6 +63,8 @@ problems! {
     NotQueued = "turn-not-queued", 409, "The turn is not queued";
     KeyReused = "idempotency-key-reused", 409, "The idempotency key was used with another request";
     TooLarge = "payload-too-large", 413, "The request is too large";
+    /// The request came under a name that is not this server's.
+    Misdirected = "misdirected", 421, "This is another server";
     UnsupportedMediaType = "unsupported-media-type", 415, "The body has to be JSON";
     InvalidRequest = "invalid-request", 422, "The request is not valid";
     UpgradeRequired = "upgrade-required", 426, "This is a WebSocket";
@@ -81,6 +87,7 @@ pub struct Error(Box<Answer>);
 struct Answer {
     problem: Problem,
     retry_after: Option<Duration>,
+    left: Option<Left>,
     /// The current state, where that is what the caller has to look at.
     state: Map<String, Value>,
 }
@@ -97,7 +104,7 @@ impl Error {
             errors: Vec::new(),
         };
         let retry_after = (kind.status() == 503).then_some(Duration::from_secs(1));
-        Self(Box::new(Answer { problem, retry_after, state: Map::new() }))
+        Self(Box::new(Answer { problem, retry_after, left: None, state: Map::new() }))
     }
 
     /// In the same words for what is missing, foreign or hidden.
@@ -126,11 +133,17 @@ impl Error {
 
     /// A problem that was put into words below.
     pub fn of_problem(problem: Problem) -> Self {
-        Self(Box::new(Answer { problem, retry_after: None, state: Map::new() }))
+        Self(Box::new(Answer { problem, retry_after: None, left: None, state: Map::new() }))
     }
 
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.0.retry_after = Some(wait);
+        self
+    }
+
+    /// Says what is left of an allowance.
+    pub fn rate(mut self, left: Left) -> Self {
+        self.0.left = Some(left);
         self
     }
 
@@ -166,7 +179,11 @@ impl IntoResponse for Error {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if let Some(wait) = self.0.retry_after {
-            headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+            let seconds = u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        }
+        if let Some(left) = self.0.left {
+            left.write(headers);
         }
         response
     }

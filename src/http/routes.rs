@@ -2,6 +2,8 @@
 
 use axum::extract::{FromRequestParts, Request, State as Given};
 use axum::http::Method;
+use axum::http::header::UPGRADE;
+use axum::http::request::Parts;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
@@ -10,14 +12,21 @@ use utoipa_axum::routes;
 
 use super::State;
 use super::auth::{bearer, check_token};
-use super::native::{agents, conversations, events, feed, messages, meta, models, operations, queue, turns};
+use super::cookie;
+use super::edge::Place;
+use super::native::{
+    agents, conversations, events, feed, keys, messages, meta, models, operations, queue, sessions, sign_in,
+    turns,
+};
 use super::openapi;
 use super::prefer::Answer;
 use super::problem::{Error, Kind, Result};
+use super::rate::Left;
 use super::ws;
-use crate::scope::Permission;
+use crate::auth::AuthError;
+use crate::scope::{Credential, Permission, Scope};
 use Permission::{ConversationsRead, ConversationsWrite};
-use Rule::{Metrics, Public, SignedIn, Socket};
+use Rule::{Account, AnyScope, Metrics, Public, SignedIn, Socket};
 
 /// Who may use a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +36,10 @@ pub enum Rule {
     /// Whoever has this permission. What the route names must be visible besides, and for anything but
     /// `conversations:read` the caller must be allowed to write to it.
     SignedIn(Permission),
+    /// Whoever is signed in, with whatever permissions.
+    AnyScope,
+    /// A person in their browser, or a key with `admin`: what is here decides who else comes in.
+    Account,
     /// Anyone who signs in with the header, or with the first frame.
     Socket,
     /// Whoever has the operator's token.
@@ -58,6 +71,15 @@ fn table() -> Vec<(Rule, Route)> {
         (SignedIn(ConversationsRead), routes!(agents::list)),
         (SignedIn(ConversationsRead), routes!(models::list)),
         (Socket, routes!(ws::connect)),
+        (Public, routes!(sign_in::set_up)),
+        (Public, routes!(sign_in::log_in)),
+        (AnyScope, routes!(sign_in::log_out)),
+        (AnyScope, routes!(sign_in::me)),
+        (Account, routes!(sessions::list)),
+        (Account, routes!(sessions::end)),
+        (Account, routes!(keys::list)),
+        (Account, routes!(keys::create)),
+        (Account, routes!(keys::revoke)),
         (Public, routes!(meta::get)),
         (Public, routes!(operations::healthz)),
         (Public, routes!(operations::readyz)),
@@ -90,44 +112,104 @@ fn build(guard: impl Fn(Rule, MethodRouter<State>) -> MethodRouter<State>) -> Op
 /// Checks the rule, puts the caller's scope where handlers find it, and bounds the time of the answer.
 async fn enforce(Given((state, rule)): Given<(State, Rule)>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    let authorised = match rule {
-        Rule::Public => Ok(None),
-        Rule::Metrics => match &state.options().metrics_token {
-            Some(token) => check_token(&parts.headers, token).map(|()| None),
-            None => Err(Error::not_found()),
-        },
-        Rule::Socket if bearer(&parts.headers).is_none() => Ok(None),
-        Rule::Socket => authenticate(&state, bearer(&parts.headers), ConversationsRead).map(Some),
-        Rule::SignedIn(permission) => authenticate(&state, bearer(&parts.headers), permission).map(Some),
-    };
-    match authorised {
-        Ok(Some(scope)) => drop(parts.extensions.insert(scope)),
-        Ok(None) => {}
+    let place = Place::of(&parts, state.options());
+    let authorised = authorise(&state, rule, &parts, &place);
+    parts.extensions.insert(place);
+    let left = match authorised {
+        Ok(Some((scope, left))) => {
+            parts.extensions.insert(scope);
+            Some(left)
+        }
+        Ok(None) => None,
         Err(error) => return error.into_response(),
-    }
+    };
     parts.extensions.insert(rule);
     let patience = match Answer::from_request_parts(&mut parts, &state).await {
         Ok(Answer::After(wait)) => state.limits().answer_time + wait,
         Ok(Answer::AtOnce | Answer::Stream) | Err(_) => state.limits().answer_time + state.limits().body_time,
     };
     let answer = next.run(Request::from_parts(parts, body));
-    tokio::time::timeout(patience, answer).await.unwrap_or_else(|_| {
+    let mut response = tokio::time::timeout(patience, answer).await.unwrap_or_else(|_| {
         let detail = "the answer took too long; a retry with the same idempotency key is safe";
         Error::new(Kind::Timeout, detail).into_response()
-    })
+    });
+    if let Some(left) = left {
+        left.write(response.headers_mut());
+    }
+    response
 }
 
-/// The scope of a token that carries the permission.
-pub fn authenticate(
-    state: &State,
-    token: Option<&str>,
-    permission: Permission,
-) -> Result<crate::scope::Scope> {
-    let scope = state.directory().authenticate(token)?;
+/// Who asks, where the rule wants to know, and what is left of their allowance.
+fn authorise(state: &State, rule: Rule, parts: &Parts, place: &Place) -> Result<Option<(Scope, Left)>> {
+    let options = state.options();
+    // Probes and scrapers come under whatever name.
+    let is_probe = rule == Rule::Metrics || matches!(parts.uri.path(), "/healthz" | "/readyz");
+    if !is_probe {
+        place.check_host(options)?;
+    }
+    let scope = match rule {
+        // Another site must not sign a browser in, or out.
+        Rule::Public if parts.method != Method::GET && place.is_cross_site(&parts.headers, options) => {
+            return Err(cross_site());
+        }
+        Rule::Public => return Ok(None),
+        Rule::Metrics => {
+            let token = options.metrics_token.as_ref().ok_or_else(Error::not_found)?;
+            return check_token(&parts.headers, token).map(|()| None);
+        }
+        Rule::Socket => match sign_in(state, parts, place) {
+            // The first frame will say.
+            Err(_) if !carries_a_credential(parts, place) => return Ok(None),
+            signed_in => with(ConversationsRead, signed_in?)?,
+        },
+        Rule::SignedIn(permission) => with(permission, sign_in(state, parts, place)?)?,
+        Rule::AnyScope => sign_in(state, parts, place)?,
+        Rule::Account => {
+            let scope = sign_in(state, parts, place)?;
+            match scope.credential {
+                Credential::Session(_) => scope,
+                Credential::Root | Credential::Key(_) => with(Permission::Admin, scope)?,
+            }
+        }
+    };
+    let left = state.rates().request(&scope)?;
+    Ok(Some((scope, left)))
+}
+
+fn carries_a_credential(parts: &Parts, place: &Place) -> bool {
+    bearer(&parts.headers).is_some() || cookie::session_token(&parts.headers, place).is_some()
+}
+
+/// By the header, or else by the cookie: for whatever changes something only with proof that a page of ours asks.
+fn sign_in(state: &State, parts: &Parts, place: &Place) -> Result<Scope> {
+    if let Some(token) = bearer(&parts.headers) {
+        return Ok(state.directory().authenticate(Some(token))?);
+    }
+    let token = cookie::session_token(&parts.headers, place).ok_or(AuthError::Missing)?;
+    let scope = state.directory().authenticate_session(&token)?;
+    // A socket is opened with GET, and a browser opens it for any page.
+    let is_safe = matches!(parts.method, Method::GET | Method::HEAD) && !parts.headers.contains_key(UPGRADE);
+    match is_safe || place.is_same_origin(&parts.headers, state.options()) {
+        true => Ok(scope),
+        false => Err(cross_site()),
+    }
+}
+
+fn cross_site() -> Error {
+    Error::new(Kind::CrossSite, "only a page of this server may do this with a cookie; others send a token")
+}
+
+/// The scope, if it carries the permission.
+fn with(permission: Permission, scope: Scope) -> Result<Scope> {
     match scope.permits(permission) {
         true => Ok(scope),
         false => Err(Error::forbidden(format!("this needs the scope `{}`", permission.as_str()))),
     }
+}
+
+/// The scope of a token that carries the permission.
+pub fn authenticate(state: &State, token: Option<&str>, permission: Permission) -> Result<Scope> {
+    with(permission, state.directory().authenticate(token)?)
 }
 
 /// Method, path and rule of every route, for those who walk the table.

@@ -11,7 +11,6 @@ use std::time::Duration;
 use axum::Extension;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
-use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::{AbortHandle, SelectAll, abortable, unfold};
@@ -24,6 +23,7 @@ use utoipa::ToSchema;
 
 use super::State;
 use super::auth::{Access, Owned};
+use super::edge::Place;
 use super::feed::Feed;
 use super::json;
 use super::problem::{Error, Kind, Result};
@@ -124,10 +124,14 @@ pub enum ServerFrame {
 pub async fn connect(
     state: State,
     scope: Option<Extension<Scope>>,
+    Extension(place): Extension<Place>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response> {
-    check_origin(&state, &headers)?;
+    // A page of another origin must not use a person's browser to get in.
+    if !place.may_connect(&headers, state.options()) {
+        return Err(Error::forbidden("pages of that origin may not connect"));
+    }
     let upgrade = upgrade.map_err(|rejection| match rejection.into_response().status() {
         StatusCode::INTERNAL_SERVER_ERROR => Error::internal(&"a connection could not be upgraded"),
         _ => Error::new(Kind::UpgradeRequired, "open it as a WebSocket (RFC 6455, version 13)"),
@@ -141,20 +145,6 @@ pub async fn connect(
         .max_frame_size(MAX_FRAME);
     let scope = scope.map(|Extension(scope)| scope);
     Ok(upgrade.on_upgrade(move |socket| Session::run(state, scope, socket)))
-}
-
-/// A page of another origin must not use a person's browser to get in.
-fn check_origin(state: &State, headers: &HeaderMap) -> Result<()> {
-    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
-    let origin = origin.to_str().unwrap_or_default();
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let options = state.options();
-    let ours = origin.split_once("://").is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host));
-    let known = options.allowed_origins.iter().chain(&options.public_url).any(|known| known == origin);
-    match ours || known {
-        true => Ok(()),
-        false => Err(Error::forbidden("pages of that origin may not connect")),
-    }
 }
 
 type Followed = Pin<Box<dyn futures_util::Stream<Item = (u64, Step)> + Send>>;

@@ -21,6 +21,7 @@ pub use conversation::{Idempotency, Order, ReceiptOf};
 pub use error::Error;
 pub use follow::{Follow, Next};
 
+use std::marker;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -107,6 +108,17 @@ impl Runtime {
 
     pub fn clock(&self) -> &Clock {
         &self.0.clock
+    }
+
+    /// Runs what computes or waits for the disk for longer than a moment, away from the threads that serve streams.
+    pub async fn aside<T>(&self, f: impl FnOnce() -> T + marker::Send + 'static) -> T
+    where
+        T: marker::Send + 'static,
+    {
+        match tokio::task::spawn_blocking(f).await {
+            Ok(done) => done,
+            Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+        }
     }
 
     pub fn epoch(&self) -> Epoch {

@@ -13,9 +13,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use crate::http::edge::{Addressed, Peer};
 use crate::http::stall::{CutOff, STUCK_AFTER};
 
-type Connection = UpgradeableConnection<TokioIo<CutOff<TcpStream>>, TowerToHyperService<Router>>;
+type Connection = UpgradeableConnection<TokioIo<CutOff<TcpStream>>, TowerToHyperService<Addressed<Router>>>;
 
 /// Connections at a time. Past it, new ones wait in the kernel's queue.
 const CONNECTIONS: usize = 50_000;
@@ -41,7 +42,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
             accepted = listener.accept() => accepted,
             () = stop.cancelled() => break,
         };
-        let (socket, _) = match accepted {
+        let (socket, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 warn!(%error, "a connection could not be accepted");
@@ -49,7 +50,11 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
                 continue;
             }
         };
-        tokio::spawn(converse(connect(socket, router.clone()), stop.clone(), permit));
+        tokio::spawn(converse(
+            connect(socket, Addressed { inner: router.clone(), peer: Peer(peer) }),
+            stop.clone(),
+            permit,
+        ));
     }
     drop(listener);
     let all = u32::try_from(CONNECTIONS).expect("a few thousand");
@@ -74,7 +79,7 @@ async fn converse(connection: Connection, stop: CancellationToken, permit: Owned
     drop(permit);
 }
 
-fn connect(socket: TcpStream, router: Router) -> Connection {
+fn connect(socket: TcpStream, router: Addressed<Router>) -> Connection {
     // Small frames must leave at once; a socket that refuses this is about to fail anyway.
     let _ = socket.set_nodelay(true);
     let socket = TokioIo::new(CutOff::new(socket, STUCK_AFTER));

@@ -18,9 +18,10 @@ use tokio::task::JoinHandle;
 use weir::auth::{Directory, NewKey};
 use weir::chat::turn::{Limits, Recovery};
 use weir::clock::{Clock, Timestamp};
+use weir::http::edge::{Addressed, Peer};
 use weir::http::stall::CutOff;
 use weir::http::{self, Options, State};
-use weir::id::{KeyId, WorkspaceId};
+use weir::id::{KeyId, UserId, WorkspaceId};
 use weir::provider::{self, Kind, Provider};
 use weir::runtime::Runtime;
 use weir::runtime::agent::{Agent, AgentOptions, Agents};
@@ -67,6 +68,11 @@ impl TestApp {
         Self::new(provider::connect(&options, &|_| None, Clock::System).unwrap()).await
     }
 
+    pub async fn with_options(options: Options) -> Self {
+        let demo = provider::Options::new(Kind::Demo);
+        Self::with(provider::connect(&demo, &|_| None, Clock::System).unwrap(), options).await
+    }
+
     pub async fn new(provider: Arc<dyn Provider>) -> Self {
         Self::with(provider, Self::options()).await
     }
@@ -104,6 +110,22 @@ impl TestApp {
     pub fn request(&self, method: Method, path: &str, token: &str) -> RequestBuilder {
         let request = self.client.request(method, self.url(path)).timeout(PATIENCE);
         if token.is_empty() { request } else { request.bearer_auth(token) }
+    }
+
+    /// A browser in which that user has just chosen this name and a password.
+    pub async fn sign_up(&self, user: UserId, name: &str) -> Browser {
+        let code = self.directory.create_setup_code(user).unwrap();
+        let body = json!({"code": code.expose(), "name": name, "password": PASSWORD});
+        let answer = Answer::of(self.request(Method::POST, "/v1/auth/setup", "").json(&body)).await;
+        answer.is(201);
+        Browser { cookie: answer.cookie() }
+    }
+
+    /// What a page of ours asks with that browser's cookie.
+    pub fn browse(&self, browser: &Browser, method: Method, path: &str) -> RequestBuilder {
+        self.request(method, path, "")
+            .header("Cookie", &browser.cookie)
+            .header("Sec-Fetch-Site", "same-origin")
     }
 
     /// As the owner.
@@ -191,14 +213,17 @@ async fn start(
 async fn serve(listener: TcpListener, router: axum::Router) {
     let mut connections = tokio::task::JoinSet::new();
     loop {
-        let (socket, _) = listener.accept().await.unwrap();
+        let (socket, peer) = listener.accept().await.unwrap();
         socket.set_nodelay(true).unwrap();
         let socket = TokioIo::new(CutOff::new(socket, Duration::from_secs(2)));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(Duration::from_secs(5))
             .max_buf_size(8 * 1024)
-            .serve_connection(socket, TowerToHyperService::new(router.clone()))
+            .serve_connection(
+                socket,
+                TowerToHyperService::new(Addressed { inner: router.clone(), peer: Peer(peer) }),
+            )
             .with_upgrades();
         connections.spawn(connection);
     }
@@ -240,6 +265,14 @@ impl People {
     }
 }
 
+/// What every person of these tests signs in with.
+pub const PASSWORD: &str = "correct horse battery";
+
+pub struct Browser {
+    /// `name=value`
+    pub cookie: String,
+}
+
 pub struct Answer {
     pub status: StatusCode,
     pub headers: reqwest::header::HeaderMap,
@@ -275,6 +308,11 @@ impl Answer {
     pub fn invalid(&self) -> String {
         assert_eq!(self.problem(422), "invalid-request");
         self.is(422)["errors"][0]["pointer"].as_str().unwrap().to_owned()
+    }
+
+    /// The cookie that it sets.
+    pub fn cookie(&self) -> String {
+        self.header("set-cookie").split(';').next().unwrap().to_owned()
     }
 
     #[track_caller]

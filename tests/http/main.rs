@@ -6,6 +6,7 @@ mod memory;
 mod messages;
 mod requests;
 mod routes;
+mod sign_in;
 mod sockets;
 mod streams;
 

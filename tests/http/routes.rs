@@ -43,6 +43,12 @@ async fn call(app: &TestApp, method: &Method, path: &str, token: &str) -> Answer
     Answer::of(if method == reqwest::Method::GET { request } else { request.json(&body) }).await
 }
 
+/// Whoever asks is let in as far as the body, which says nothing here.
+fn is_open(answer: &Answer, method: &Method, path: &str) {
+    let expected = if *method == Method::GET { 200 } else { 422 };
+    assert_eq!(answer.status, expected, "{method} {path}");
+}
+
 #[tokio::test]
 async fn nobody_and_revoked_keys_get_nothing_but_the_public_routes() {
     let app = TestApp::demo().await;
@@ -52,10 +58,10 @@ async fn nobody_and_revoked_keys_get_nothing_but_the_public_routes() {
         for token in ["", "weir_made_up", app.people.revoked.as_str()] {
             let answer = call(&app, &method, &at, token).await;
             match rule {
-                Rule::Public => assert_eq!(answer.status, 200, "{method} {path}"),
+                Rule::Public => is_open(&answer, &method, &path),
                 // Without a header it is the first frame that signs in.
                 Rule::Socket if token.is_empty() => assert_eq!(answer.problem(426), "upgrade-required"),
-                Rule::SignedIn(_) | Rule::Socket | Rule::Metrics => {
+                Rule::SignedIn(_) | Rule::AnyScope | Rule::Account | Rule::Socket | Rule::Metrics => {
                     assert_eq!(answer.problem(401), "unauthorized", "{method} {path}");
                     assert_eq!(answer.header("www-authenticate"), "Bearer");
                 }
@@ -71,9 +77,10 @@ async fn a_key_without_the_scope_is_forbidden_everything_that_needs_it() {
     for (method, path, rule) in every_route() {
         let answer = call(&app, &method, &targets.path(&path), &app.people.narrow).await;
         match rule {
-            Rule::Public => assert_eq!(answer.status, 200, "{method} {path}"),
+            Rule::Public => is_open(&answer, &method, &path),
+            Rule::AnyScope => assert!(answer.status.is_success(), "{method} {path}"),
             Rule::Metrics => assert_eq!(answer.problem(401), "unauthorized"),
-            Rule::SignedIn(_) | Rule::Socket => {
+            Rule::SignedIn(_) | Rule::Account | Rule::Socket => {
                 assert_eq!(answer.problem(403), "forbidden", "{method} {path}")
             }
         }
@@ -85,8 +92,9 @@ async fn what_is_private_foreign_or_missing_is_not_found_in_the_same_words() {
     let app = TestApp::demo().await;
     let (targets, missing) = (Targets::of_owner(&app).await, Targets::missing());
     let mut walked = 0;
-    for (method, path, _) in every_route() {
-        if !path.contains('{') {
+    for (method, path, rule) in every_route() {
+        // Keys and sessions are no part of a conversation; tests/http/sign_in.rs asks for other people's.
+        if !path.contains('{') || rule == Rule::Account {
             continue;
         }
         walked += 1;
@@ -120,7 +128,8 @@ async fn a_viewer_reads_what_is_shared_and_writes_nothing() {
                 assert_eq!(answer.status, 200, "{method} {path}");
             }
             Rule::SignedIn(_) => assert_eq!(answer.problem(403), "forbidden", "{method} {path}"),
-            Rule::Public | Rule::Socket | Rule::Metrics => {}
+            Rule::Account => assert_eq!(answer.problem(403), "forbidden", "{method} {path}"),
+            Rule::Public | Rule::AnyScope | Rule::Socket | Rule::Metrics => {}
         }
     }
 }
@@ -136,10 +145,14 @@ async fn the_owner_reaches_every_route() {
         if path == "/v1/feed" || path.ends_with("{conversation_id}/events") {
             continue;
         }
+        if rule == Rule::Account {
+            continue;
+        }
         let token = if rule == Rule::Metrics { NUMBERS } else { &app.people.owner };
         let answer = call(&app, &method, &targets.path(&path), token).await;
         let expected: &[u16] = match (method.as_str(), path.as_str()) {
             (_, "/v1/socket") => &[426],
+            (_, "/v1/auth/setup" | "/v1/auth/login") => &[422],
             // The turn is no longer queued.
             ("PATCH" | "DELETE", path) if path.ends_with("/queue/{turn_id}") => &[409],
             _ => &[200, 201, 202, 204],

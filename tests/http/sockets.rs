@@ -248,3 +248,37 @@ async fn a_revoked_key_closes_its_socket() {
     assert_eq!(socket.hear().await, Err(Some(4401)));
     assert!(revoked.elapsed() < Duration::from_secs(5), "{:?}", revoked.elapsed());
 }
+
+#[tokio::test]
+async fn a_cookie_opens_a_socket_for_our_own_pages_only_and_its_end_closes_it() {
+    let app = TestApp::demo().await;
+    let browser = app.sign_up(app.directory.owner(), "Ada").await;
+    let open = async |headers: &[(&'static str, &str)]| {
+        let mut request = app.url("/v1/socket").replace("http:", "ws:").into_client_request().unwrap();
+        request.headers_mut().insert("cookie", browser.cookie.parse().unwrap());
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        connect_async(request).await.map(|(socket, _)| Socket(socket))
+    };
+    for forged in [&[][..], &[("origin", "https://evil.example")], &[("sec-fetch-site", "cross-site")]] {
+        let Err(tungstenite::Error::Http(answer)) = open(forged).await else { panic!("{forged:?} got in") };
+        assert_eq!(answer.status(), 403, "{forged:?}");
+    }
+    let ours = format!("http://{}", app.address);
+    let mut socket = open(&[("origin", &ours)]).await.unwrap();
+    socket.say(json!({"op": "subscribe", "id": 1, "feed": true})).await;
+    assert_eq!(socket.hear().await.unwrap()["op"], "caught_up");
+
+    let out = app.browse(&browser, reqwest::Method::POST, "/v1/auth/logout");
+    assert_eq!(out.send().await.unwrap().status(), 204);
+    let since = Instant::now();
+    let closed = loop {
+        match socket.hear().await {
+            Ok(frame) => assert_eq!(frame["op"], "problem"),
+            Err(closed) => break closed,
+        }
+    };
+    assert_eq!(closed, Some(4401));
+    assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
+}

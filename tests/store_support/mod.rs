@@ -22,7 +22,7 @@ pub fn scope() -> Scope {
         user_id: UserId::new(),
         role: WorkspaceRole::Member,
         permissions: Permission::ALL.to_vec(),
-        key_id: None,
+        credential: weir::scope::Credential::Root,
     }
 }
 

@@ -152,7 +152,7 @@ impl Bench {
             user_id: UserId::new(),
             role: WorkspaceRole::Owner,
             permissions: Permission::ALL.to_vec(),
-            key_id: None,
+            credential: weir::scope::Credential::Root,
         };
         let runtime = start(&dir, &script).await;
         Self { runtime, script, scope, dir }

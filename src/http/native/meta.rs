@@ -13,6 +13,8 @@ pub struct Meta {
     version: &'static str,
     /// Changes only by addition.
     protocol: &'static str,
+    /// Nobody has a name and a password yet: the server has printed a link for the first one.
+    setup_needed: bool,
     /// What may be relied on, by name.
     features: &'static [&'static str],
     limits: MetaLimits,
@@ -38,6 +40,7 @@ pub async fn get(state: State) -> Answered<Meta> {
     Answered(Meta {
         version: env!("CARGO_PKG_VERSION"),
         protocol: "v1",
+        setup_needed: state.directory().needs_setup(),
         features: &["branches", "feed", "queue", "sse", "websocket"],
         limits: MetaLimits {
             configured: *state.limits(),

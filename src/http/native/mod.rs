@@ -4,12 +4,15 @@ pub mod agents;
 pub mod conversations;
 pub mod events;
 pub mod feed;
+pub mod keys;
 pub mod messages;
 pub mod meta;
 pub mod models;
 pub mod operations;
 pub mod queue;
 mod send;
+pub mod sessions;
+pub mod sign_in;
 pub mod turns;
 
 use serde::de::{Deserialize, Deserializer};

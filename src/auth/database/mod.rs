@@ -1,5 +1,7 @@
 //! The SQL of `control.db`: opening it, and its rows as values.
 
+pub mod sign_in;
+
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -17,7 +19,10 @@ use crate::clock::Timestamp;
 use crate::id::{KeyId, UserId, WorkspaceId};
 use crate::scope::WorkspaceRole;
 
-const STEPS: &[M<'_>] = &[M::up(include_str!("../../migrations/control/0001_init.sql"))];
+const STEPS: &[M<'_>] = &[
+    M::up(include_str!("../../../migrations/control/0001_init.sql")),
+    M::up(include_str!("../../../migrations/control/0002_sign_in.sql")),
+];
 
 /// Opens or creates the database: readable by its owner only, durable at each commit, its schema the newest.
 pub fn open(path: &Path) -> Result<Connection, Error> {

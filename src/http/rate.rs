@@ -1,0 +1,177 @@
+//! How much anyone may ask for in a minute, and how many passwords are looked at.
+//!
+//! The generic cell rate algorithm (`governor`): a bucket that refills evenly. Told as the IETF's `RateLimit` fields
+//! (draft-ietf-httpapi-ratelimit-headers).
+
+use std::hash::Hash;
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use governor::clock::{Clock, DefaultClock};
+use governor::middleware::StateInformationMiddleware;
+use governor::state::keyed::DefaultKeyedStateStore;
+use governor::{Quota, RateLimiter};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::problem::{Error, Kind, Result};
+use crate::scope::{Credential, Scope};
+
+pub const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+pub const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// Passwords tried for one account from one place, for one account at all, and from one place at all, in a minute.
+const TRIES: [u32; 3] = [10, 60, 60];
+
+/// Passwords that are hashed at a time: each takes a core for some 20 ms. More wait, and more than that are refused.
+const HASHED_AT_ONCE: usize = 1;
+const WAITING: usize = 16;
+
+type Keyed<K> = RateLimiter<K, DefaultKeyedStateStore<K>, DefaultClock, StateInformationMiddleware>;
+
+pub struct Rates {
+    requests: Limit<Scoped>,
+    requests_per_minute: u32,
+    account_from_place: Limit<(String, Neighbourhood)>,
+    account: Limit<String>,
+    place: Limit<Neighbourhood>,
+    hashing: Semaphore,
+    waiting: AtomicUsize,
+}
+
+/// Each key has its own allowance; what a person does in several browsers is one.
+type Scoped = (crate::id::UserId, Option<crate::id::KeyId>);
+
+/// An address, or the network that an IPv6 user has to themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Neighbourhood(Option<IpAddr>);
+
+impl Neighbourhood {
+    fn of(address: Option<IpAddr>) -> Self {
+        Self(address.map(|address| match address {
+            IpAddr::V4(_) => address,
+            IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64)).into(),
+        }))
+    }
+}
+
+impl Rates {
+    pub fn new(requests_per_minute: u32) -> Self {
+        let [both, account, place] = TRIES;
+        Self {
+            requests: Limit::per_minute(requests_per_minute),
+            requests_per_minute,
+            account_from_place: Limit::per_minute(both),
+            account: Limit::per_minute(account),
+            place: Limit::per_minute(place),
+            hashing: Semaphore::new(HASHED_AT_ONCE),
+            waiting: AtomicUsize::new(0),
+        }
+    }
+
+    /// Counts a request; what is left, for the answer.
+    pub fn request(&self, scope: &Scope) -> Result<Left> {
+        let key = match scope.credential {
+            Credential::Key(id) => Some(id),
+            Credential::Root | Credential::Session(_) => None,
+        };
+        let quota = self.requests_per_minute;
+        match self.requests.take(&(scope.user_id, key)) {
+            Ok(left) => Ok(Left { quota, left, wait: None }),
+            Err(wait) => Err(too_many("so many requests", Left { quota, left: 0, wait: Some(wait) })),
+        }
+    }
+
+    /// Counts a try to sign in under that name from there.
+    pub fn attempt(&self, name: &str, address: Option<IpAddr>) -> Result<()> {
+        let (name, place) = (name.trim().to_lowercase(), Neighbourhood::of(address));
+        let [both, account, anywhere] = TRIES;
+        let taken = [
+            (self.place.take(&place), anywhere),
+            (self.account_from_place.take(&(name.clone(), place)), both),
+            (self.account.take(&name), account),
+        ];
+        let refused = taken.into_iter().filter_map(|(taken, quota)| Some((taken.err()?, quota)));
+        match refused.max() {
+            None => Ok(()),
+            Some((wait, quota)) => {
+                Err(too_many("so many tries to sign in", Left { quota, left: 0, wait: Some(wait) }))
+            }
+        }
+    }
+
+    /// Waits for its turn to hash a password.
+    pub async fn hashing(&self) -> Result<SemaphorePermit<'_>> {
+        let waiting = Waiting(&self.waiting);
+        if self.waiting.fetch_add(1, Ordering::Relaxed) >= WAITING {
+            drop(waiting);
+            let wait = Duration::from_secs(2);
+            return Err(
+                Error::new(Kind::RateLimited, "many people sign in right now; try again").retry_after(wait)
+            );
+        }
+        Ok(self.hashing.acquire().await.expect("the semaphore is never closed"))
+    }
+
+    /// Forgets those who were quiet for long enough to have all of their allowance again.
+    pub fn forget_the_quiet(&self) {
+        self.requests.0.retain_recent();
+        self.account_from_place.0.retain_recent();
+        self.account.0.retain_recent();
+        self.place.0.retain_recent();
+    }
+}
+
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn too_many(what: &str, left: Left) -> Error {
+    let wait = left.wait.unwrap_or_default();
+    Error::new(Kind::RateLimited, format!("{what} in a minute are too many")).retry_after(wait).rate(left)
+}
+
+/// What is left of an allowance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    quota: u32,
+    left: u32,
+    /// Until there is some again.
+    wait: Option<Duration>,
+}
+
+impl Left {
+    pub fn write(self, headers: &mut HeaderMap) {
+        let Self { quota, left, wait } = self;
+        let reset = wait.map(|wait| format!(";t={}", wait.as_secs().max(1))).unwrap_or_default();
+        let policy = HeaderValue::try_from(format!("\"minute\";q={quota};w=60"));
+        let state = HeaderValue::try_from(format!("\"minute\";r={left}{reset}"));
+        if let (Ok(policy), Ok(state)) = (policy, state) {
+            headers.insert(RATE_LIMIT_POLICY, policy);
+            headers.insert(RATE_LIMIT, state);
+        }
+    }
+}
+
+struct Limit<K: Clone + Eq + Hash>(Keyed<K>);
+
+impl<K: Clone + Eq + Hash> Limit<K> {
+    fn per_minute(most: u32) -> Self {
+        let quota = Quota::per_minute(NonZeroU32::new(most).unwrap_or(NonZeroU32::MIN));
+        Self(RateLimiter::keyed(quota).with_middleware::<StateInformationMiddleware>())
+    }
+
+    /// What is left after this one, or how long to wait for it.
+    fn take(&self, key: &K) -> Result<u32, Duration> {
+        match self.0.check_key(key) {
+            Ok(state) => Ok(state.remaining_burst_capacity()),
+            Err(refused) => Err(refused.wait_time_from(DefaultClock::default().now())),
+        }
+    }
+}
