@@ -16,6 +16,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use crate::auth::KeyText;
+use crate::auth::token::{Creation, TokenAlgorithm};
 use crate::chat::turn::Recovery;
 use crate::provider;
 
@@ -41,6 +42,7 @@ pub struct Config {
     pub tools: BTreeMap<String, toml::Table>,
     /// MCP servers, by name. Kept as they were written.
     pub mcp: BTreeMap<String, toml::Table>,
+    pub auth: Auth,
     pub logging: Logging,
     pub metrics: Metrics,
     pub limits: Limits,
@@ -177,6 +179,42 @@ pub enum ProviderChoice {
     /// An Ollama if one answers on its usual port, else the built-in demo. The server looks.
     #[default]
     OllamaOrDemo,
+}
+
+/// Whose tokens are believed besides our own.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Auth {
+    pub issuers: Vec<TokenIssuer>,
+}
+
+/// A product that signs JSON Web Tokens for its own users. Its key is exactly one of the `secret`s (HS256) or of the
+/// others (RS256, EdDSA).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenIssuer {
+    /// What its users and workspaces are remembered under. Never change it.
+    pub name: String,
+    /// `iss`
+    pub issuer: String,
+    /// `aud`
+    pub audience: String,
+    pub algorithm: TokenAlgorithm,
+    pub secret: Option<SecretString>,
+    /// The environment variable that holds the secret.
+    pub secret_env: Option<String>,
+    /// A file that holds nothing but the secret.
+    pub secret_file: Option<PathBuf>,
+    /// A file with the public key as PEM.
+    pub public_key_file: Option<PathBuf>,
+    /// Where the public keys are, by their `kid`.
+    pub jwks_url: Option<String>,
+    /// `create`: who was never seen is made a user.
+    #[serde(default)]
+    pub users: Creation,
+    /// `create`: what was never seen is made a workspace.
+    #[serde(default)]
+    pub workspaces: Creation,
 }
 
 /// What is written to standard error.

@@ -1,9 +1,12 @@
 //! Who is asking, and how far they may reach. Every function that touches a tenant's data takes a [`Scope`].
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::id::{KeyId, SessionId, UserId, WorkspaceId};
+use crate::clock::Timestamp;
+use crate::id::{ConversationId, KeyId, SessionId, UserId, WorkspaceId};
 
 /// A user's role in a workspace, weakest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -73,6 +76,8 @@ pub struct Scope {
     pub role: WorkspaceRole,
     pub permissions: Vec<Permission>,
     pub credential: Credential,
+    /// Nothing but these conversations is visible, whatever the user may see otherwise.
+    pub only: Option<Arc<[ConversationId]>>,
 }
 
 /// What the caller came in with. Its end ends what is open with it.
@@ -82,9 +87,18 @@ pub enum Credential {
     Root,
     Key(KeyId),
     Session(SessionId),
+    /// A JSON Web Token.
+    Token {
+        expires_at: Timestamp,
+    },
 }
 
 impl Scope {
+    /// Whether the credential is for this conversation too. Whether the user sees it is another question.
+    pub fn reaches(&self, id: ConversationId) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(&id))
+    }
+
     pub fn permits(&self, permission: Permission) -> bool {
         self.permissions.contains(&permission)
     }

@@ -1,5 +1,6 @@
 //! The composition root: builds, starts and stops everything, in order.
 
+mod issuers;
 mod listen;
 mod providers;
 mod telemetry;
@@ -41,7 +42,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     if let Some(key) = &config.root_key {
         directory = directory.with_root_key(key);
     }
-    let directory = Arc::new(directory);
+    let directory = Arc::new(directory.with_issuers(issuers::of(&config)?));
     let commands = admin::Listener::bind(&dir).context("cannot open admin.sock")?;
     let (store, startup) = Store::open(store::Options::new(dir.weir_db()), clock.now())
         .with_context(|| format!("cannot open {}", dir.weir_db().display()))?;

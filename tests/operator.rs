@@ -182,3 +182,45 @@ fn the_healthcheck_fails_where_nobody_listens() {
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).starts_with("no answer from 127.0.0.1:1"));
 }
+
+#[test]
+fn a_setup_link_is_made_with_and_without_a_running_server() {
+    let site = Site::new();
+    let before = site.printed(&["setup-link"]);
+    let server = site.serve();
+    let during = site.printed(&["setup-link", "--user", "owner"]);
+    for link in [&before, &during] {
+        assert!(link.starts_with("http://127.0.0.1:8080/setup#code=wsetup_"), "{link}");
+    }
+    assert_ne!(before, during);
+    assert_eq!(server.terminate(), Some(0));
+    fs::write(site.dir.path().join("weir.toml"), "[server]\npublic_url = \"https://chat.example.com\"")
+        .unwrap();
+    assert!(site.printed(&["setup-link"]).starts_with("https://chat.example.com/setup#code="));
+    let nobody = site.run(&["setup-link", "--user", "nobody"]);
+    assert_eq!(String::from_utf8_lossy(&nobody.stderr), "there is no user `nobody`\n");
+}
+
+#[test]
+fn an_issuer_without_the_right_key_exits_2_and_says_which() {
+    let base = "[[auth.issuers]]\nname = \"shop\"\nissuer = \"https://shop.example\"\naudience = \"weir\"\n";
+    for (rest, expected) in [
+        ("algorithm = \"HS256\"", "auth.issuers[0].name: expected exactly one of secret"),
+        ("algorithm = \"HS256\"\nsecret = \"short\"", "auth.issuers[0].secret: expected at least 32 bytes"),
+        ("algorithm = \"HS256\"\nsecret_env = \"UNSET\"", "auth.issuers[0].secret_env: UNSET is not set"),
+        (
+            "algorithm = \"HS256\"\njwks_url = \"http://127.0.0.1:1/\"",
+            "auth.issuers[0].algorithm: the key of issuer",
+        ),
+        ("algorithm = \"none\"", "auth.issuers[0].algorithm: "),
+        ("algorithm = \"RS256\"\npublic_key_file = \"gone.pem\"", "auth.issuers[0].public_key_file: "),
+    ] {
+        let site = Site::new();
+        fs::write(site.dir.path().join("weir.toml"), format!("{base}{rest}\n")).unwrap();
+        let mut command = site.weir(&["serve", "--listen", "127.0.0.1:0"]);
+        let output = command.env("OPENAI_API_KEY", "unused").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(expected), "{rest}: {said}");
+        assert_eq!(output.status.code(), Some(2), "{said}");
+    }
+}

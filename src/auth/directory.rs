@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use super::database::{self, KeyRow};
 use super::key::{KeyHash, KeyText, TextKind};
 use super::session::Sessions;
+use super::token_holder::Tokens;
 use super::{ApiKey, AuthError, Error, Membership, User, Workspace, permissions_of};
 use crate::clock::{Clock, Timestamp};
 use crate::id::{KeyId, UserId, WorkspaceId};
@@ -34,6 +35,7 @@ pub struct Directory {
     root_key: Option<KeyHash>,
     pub(super) snapshot: ArcSwap<Snapshot>,
     pub(super) sessions: RwLock<Sessions>,
+    pub(super) tokens: Tokens,
     changes: watch::Sender<u64>,
 }
 
@@ -71,8 +73,10 @@ impl Directory {
             Some(installation) => installation,
             None => install(&mut db, clock.now())?,
         };
+        let tokens = Tokens::open(&db)?;
         let directory = Self {
             db: Mutex::new(db),
+            tokens,
             latest: AtomicI64::new(clock.now().millis()),
             clock,
             workspace_id,
@@ -133,6 +137,7 @@ impl Directory {
             Credential::Root => self.root_scope(&snapshot).ok(),
             Credential::Key(id) => snapshot.by_id.get(&id).and_then(|key| key.scope(self.now()).ok()),
             Credential::Session(id) => self.session_scope(id),
+            Credential::Token { expires_at } => return self.token_stands(scope, expires_at),
         };
         now.as_ref() == Some(scope)
     }
@@ -327,6 +332,7 @@ impl Directory {
             role,
             permissions: permissions_of(role).to_vec(),
             credential: Credential::Root,
+            only: None,
         })
     }
 
@@ -404,6 +410,7 @@ impl LiveKey {
             role: *role,
             permissions: key.permissions.iter().copied().filter(|one| permitted.contains(one)).collect(),
             credential: Credential::Key(key.id),
+            only: None,
         })
     }
 
@@ -432,7 +439,7 @@ fn install(db: &mut Connection, now: Timestamp) -> Result<(WorkspaceId, UserId),
 }
 
 /// Those that were asked for, if all are permitted; without any, the permitted ones that a plain client needs.
-fn within(asked: Vec<Permission>, permitted: &[Permission]) -> Result<Vec<Permission>, Error> {
+pub(super) fn within(asked: Vec<Permission>, permitted: &[Permission]) -> Result<Vec<Permission>, Error> {
     if asked.is_empty() {
         let plain = |one: &Permission| !matches!(one, Permission::Admin | Permission::TokensMint);
         return Ok(permitted.iter().copied().filter(plain).collect());

@@ -9,6 +9,8 @@ mod key;
 mod password;
 mod session;
 mod sign_in;
+pub mod token;
+mod token_holder;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -21,6 +23,7 @@ pub use directory::{Directory, NewKey};
 pub use key::KeyText;
 pub use password::{LEAST_CHARS as LEAST_PASSWORD_CHARS, MOST_BYTES as MOST_PASSWORD_BYTES};
 pub use sign_in::{Opened, Visitor};
+pub use token_holder::{LONGEST_TTL, MintError, NewToken};
 
 /// A tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -66,6 +66,7 @@ fn a_key_lets_its_user_in_with_its_permissions_also_after_a_restart() {
         role: WorkspaceRole::Member,
         permissions: vec![Permission::ConversationsRead],
         credential: Credential::Key(key.id),
+        only: None,
     };
     assert_eq!(f.authenticate(&text), Ok(scope.clone()));
 
@@ -148,14 +149,14 @@ fn a_suspended_user_is_out_with_every_key_and_may_come_back() {
     let user = f.user(WorkspaceRole::Member);
     let (_, text) = f.key(user.id, &[]);
     let scope = f.authenticate(&text).unwrap();
-    let session = Scope { credential: Credential::Root, ..scope.clone() };
-    assert!(f.directory.still_valid(&session));
+    let token = Scope { credential: Credential::Token { expires_at: START.plus(DAY) }, ..scope.clone() };
+    assert!(f.directory.still_valid(&token));
 
     let changes = f.directory.changes();
     f.directory.suspend_user(user.id).unwrap();
     assert!(changes.has_changed().unwrap());
     assert_eq!(f.authenticate(&text), Err(AuthError::Suspended));
-    assert!(!f.directory.still_valid(&scope) && !f.directory.still_valid(&session));
+    assert!(!f.directory.still_valid(&scope) && !f.directory.still_valid(&token));
 
     f.directory.reinstate_user(user.id).unwrap();
     assert_eq!(f.authenticate(&text), Ok(scope));

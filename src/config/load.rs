@@ -147,6 +147,11 @@ impl Config {
                 return wrong(format!("agents.{name}.prompt"), problem);
             }
         }
+        for issuer in &mut self.auth.issuers {
+            for path in [&mut issuer.secret_file, &mut issuer.public_key_file].into_iter().flatten() {
+                *path = base.join(&*path);
+            }
+        }
         let prompts = self.agents.values_mut().filter_map(|agent| agent.prompt.as_mut());
         let keys = self.providers.values_mut().filter_map(|provider| provider.api_key_file.as_mut());
         for path in prompts.chain(keys) {

@@ -55,7 +55,7 @@ fn a_wrong_file_is_refused_with_its_key_and_what_was_expected() {
         ),
         (
             "[sever]\nlisten = \"127.0.0.1:1\"",
-            "weir.toml: sever: unknown key; expected one of server, providers, agents, tools, mcp, logging, metrics, limits",
+            "weir.toml: sever: unknown key; expected one of server, providers, agents, tools, mcp, auth, logging, metrics, limits",
         ),
         (
             "[server]\ntrusted_proxies = [\"10.0.0.0/8\", \"10.0.0.0/99\"]",

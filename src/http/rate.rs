@@ -75,7 +75,7 @@ impl Rates {
     pub fn request(&self, scope: &Scope) -> Result<Left> {
         let key = match scope.credential {
             Credential::Key(id) => Some(id),
-            Credential::Root | Credential::Session(_) => None,
+            Credential::Root | Credential::Session(_) | Credential::Token { .. } => None,
         };
         let quota = self.requests_per_minute;
         match self.requests.take(&(scope.user_id, key)) {

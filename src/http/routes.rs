@@ -16,7 +16,7 @@ use super::cookie;
 use super::edge::Place;
 use super::native::{
     agents, conversations, events, feed, keys, messages, meta, models, operations, queue, sessions, sign_in,
-    turns,
+    tokens, turns,
 };
 use super::openapi;
 use super::prefer::Answer;
@@ -75,6 +75,7 @@ fn table() -> Vec<(Rule, Route)> {
         (Public, routes!(sign_in::log_in)),
         (AnyScope, routes!(sign_in::log_out)),
         (AnyScope, routes!(sign_in::me)),
+        (AnyScope, routes!(tokens::mint)),
         (Account, routes!(sessions::list)),
         (Account, routes!(sessions::end)),
         (Account, routes!(keys::list)),
@@ -113,7 +114,7 @@ fn build(guard: impl Fn(Rule, MethodRouter<State>) -> MethodRouter<State>) -> Op
 async fn enforce(Given((state, rule)): Given<(State, Rule)>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let place = Place::of(&parts, state.options());
-    let authorised = authorise(&state, rule, &parts, &place);
+    let authorised = authorise(&state, rule, &parts, &place).await;
     parts.extensions.insert(place);
     let left = match authorised {
         Ok(Some((scope, left))) => {
@@ -140,7 +141,7 @@ async fn enforce(Given((state, rule)): Given<(State, Rule)>, request: Request, n
 }
 
 /// Who asks, where the rule wants to know, and what is left of their allowance.
-fn authorise(state: &State, rule: Rule, parts: &Parts, place: &Place) -> Result<Option<(Scope, Left)>> {
+async fn authorise(state: &State, rule: Rule, parts: &Parts, place: &Place) -> Result<Option<(Scope, Left)>> {
     let options = state.options();
     // Probes and scrapers come under whatever name.
     let is_probe = rule == Rule::Metrics || matches!(parts.uri.path(), "/healthz" | "/readyz");
@@ -157,18 +158,23 @@ fn authorise(state: &State, rule: Rule, parts: &Parts, place: &Place) -> Result<
             let token = options.metrics_token.as_ref().ok_or_else(Error::not_found)?;
             return check_token(&parts.headers, token).map(|()| None);
         }
-        Rule::Socket => match sign_in(state, parts, place) {
+        Rule::Socket => match sign_in(state, parts, place).await {
             // The first frame will say.
             Err(_) if !carries_a_credential(parts, place) => return Ok(None),
             signed_in => with(ConversationsRead, signed_in?)?,
         },
-        Rule::SignedIn(permission) => with(permission, sign_in(state, parts, place)?)?,
-        Rule::AnyScope => sign_in(state, parts, place)?,
+        Rule::SignedIn(permission) => with(permission, sign_in(state, parts, place).await?)?,
+        Rule::AnyScope => sign_in(state, parts, place).await?,
         Rule::Account => {
-            let scope = sign_in(state, parts, place)?;
+            let scope = sign_in(state, parts, place).await?;
             match scope.credential {
+                _ if scope.only.is_some() => {
+                    return Err(Error::forbidden("a token for some conversations is for nothing else"));
+                }
                 Credential::Session(_) => scope,
-                Credential::Root | Credential::Key(_) => with(Permission::Admin, scope)?,
+                Credential::Root | Credential::Key(_) | Credential::Token { .. } => {
+                    with(Permission::Admin, scope)?
+                }
             }
         }
     };
@@ -181,9 +187,9 @@ fn carries_a_credential(parts: &Parts, place: &Place) -> bool {
 }
 
 /// By the header, or else by the cookie: for whatever changes something only with proof that a page of ours asks.
-fn sign_in(state: &State, parts: &Parts, place: &Place) -> Result<Scope> {
+async fn sign_in(state: &State, parts: &Parts, place: &Place) -> Result<Scope> {
     if let Some(token) = bearer(&parts.headers) {
-        return Ok(state.directory().authenticate(Some(token))?);
+        return by_token(state, Some(token)).await;
     }
     let token = cookie::session_token(&parts.headers, place).ok_or(AuthError::Missing)?;
     let scope = state.directory().authenticate_session(&token)?;
@@ -208,8 +214,19 @@ fn with(permission: Permission, scope: Scope) -> Result<Scope> {
 }
 
 /// The scope of a token that carries the permission.
-pub fn authenticate(state: &State, token: Option<&str>, permission: Permission) -> Result<Scope> {
-    with(permission, state.directory().authenticate(token)?)
+pub async fn authenticate(state: &State, token: Option<&str>, permission: Permission) -> Result<Scope> {
+    with(permission, by_token(state, token).await?)
+}
+
+/// By an API key, or by a JSON Web Token, which has three parts.
+async fn by_token(state: &State, token: Option<&str>) -> Result<Scope> {
+    let parts = token.map_or(0, |token| token.split('.').count());
+    match (state.directory().authenticate(token), token) {
+        (Err(AuthError::Unknown), Some(token)) if parts == 3 => {
+            Ok(state.directory().authenticate_token(token).await?)
+        }
+        (found, _) => Ok(found?),
+    }
 }
 
 /// Method, path and rule of every route, for those who walk the table.

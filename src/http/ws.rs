@@ -244,7 +244,7 @@ impl Session {
         };
         let done = match frame {
             ClientFrame::Ping {} => return say(socket, text_of(&json!({"op": "pong"}))).await,
-            ClientFrame::Auth { token } => self.renew(&token).map_err(|error| (None, error)),
+            ClientFrame::Auth { token } => self.renew(&token).await.map_err(|error| (None, error)),
             ClientFrame::Unsubscribe { id } => self.unsubscribe(id).map_err(|error| (Some(id), error)),
             ClientFrame::Subscribe { id, conversation_id, feed, after } => {
                 let subscribed = self.subscribe(id, conversation_id.as_deref(), feed, after.as_deref()).await;
@@ -258,10 +258,14 @@ impl Session {
     }
 
     /// Another credential of the same person in the same workspace. What is followed goes on.
-    fn renew(&mut self, token: &str) -> Result<()> {
-        let scope = authenticate(&self.state, Some(token), Permission::ConversationsRead)?;
-        if (scope.user_id, scope.workspace_id) != (self.scope.user_id, self.scope.workspace_id) {
-            return Err(Error::forbidden("that token is someone else's; open another socket for it"));
+    async fn renew(&mut self, token: &str) -> Result<()> {
+        let scope = authenticate(&self.state, Some(token), Permission::ConversationsRead).await?;
+        let same = (scope.user_id, scope.workspace_id) == (self.scope.user_id, self.scope.workspace_id);
+        // What is followed was checked against the old limits.
+        if !same || scope.only != self.scope.only {
+            return Err(Error::forbidden(
+                "that token is for someone or something else; open another socket for it",
+            ));
         }
         self.scope = scope;
         Ok(())
@@ -357,7 +361,9 @@ async fn sign_in(state: &State, socket: &mut WebSocket) -> Result<Scope> {
     });
     let Ok(Some(Ok(Message::Text(text)))) = first.await else { return Err(AuthError::Missing.into()) };
     match json::parse::<ClientFrame>(text.as_bytes()) {
-        Ok(ClientFrame::Auth { token }) => authenticate(state, Some(&token), Permission::ConversationsRead),
+        Ok(ClientFrame::Auth { token }) => {
+            authenticate(state, Some(&token), Permission::ConversationsRead).await
+        }
         Ok(_) | Err(_) => Err(AuthError::Missing.into()),
     }
 }

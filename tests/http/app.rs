@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use weir::auth::token::Issuer;
 use weir::auth::{Directory, NewKey};
 use weir::chat::turn::{Limits, Recovery};
 use weir::clock::{Clock, Timestamp};
@@ -86,9 +87,21 @@ impl TestApp {
         Options { limits, metrics_token: Some(NUMBERS.to_owned().into()), ..Options::default() }
     }
 
+    /// One that believes these issuers.
+    pub async fn with_issuers(issuers: Vec<Issuer>) -> Self {
+        let demo = provider::Options::new(Kind::Demo);
+        let demo = provider::connect(&demo, &|_| None, Clock::System).unwrap();
+        Self::whole(demo, Self::options(), issuers).await
+    }
+
     pub async fn with(provider: Arc<dyn Provider>, options: Options) -> Self {
+        Self::whole(provider, options, Vec::new()).await
+    }
+
+    async fn whole(provider: Arc<dyn Provider>, options: Options, issuers: Vec<Issuer>) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let directory = Arc::new(Directory::open(&dir.path().join("control.db"), Clock::System).unwrap());
+        let directory = Directory::open(&dir.path().join("control.db"), Clock::System).unwrap();
+        let directory = Arc::new(directory.with_issuers(issuers));
         let people = People::in_it(&directory);
         let (runtime, state, address, server) = start(&dir, &directory, &provider, options).await;
         let client = reqwest::Client::builder().no_proxy().build().unwrap();

@@ -9,6 +9,7 @@ mod routes;
 mod sign_in;
 mod sockets;
 mod streams;
+mod tokens;
 
 #[path = "../support/runtime.rs"]
 #[expect(dead_code, reason = "only its scripted model is used here")]

@@ -36,6 +36,7 @@ async fn call(app: &TestApp, method: &Method, path: &str, token: &str) -> Answer
         Some("queue") => json!({"turn_ids": []}),
         Some("bulk") => json!({"ids": [ConversationId::new()], "action": "archive"}),
         Some("messages") => json!({"text": "hello"}),
+        Some("tokens") => json!({"ttl": 60}),
         Some(last) if last.starts_with("turn_") => json!({"text": "hello"}),
         Some(_) | None => json!({}),
     };

@@ -23,6 +23,7 @@ pub fn scope() -> Scope {
         role: WorkspaceRole::Member,
         permissions: Permission::ALL.to_vec(),
         credential: weir::scope::Credential::Root,
+        only: None,
     }
 }
 

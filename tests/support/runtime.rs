@@ -153,6 +153,7 @@ impl Bench {
             role: WorkspaceRole::Owner,
             permissions: Permission::ALL.to_vec(),
             credential: weir::scope::Credential::Root,
+            only: None,
         };
         let runtime = start(&dir, &script).await;
         Self { runtime, script, scope, dir }

@@ -1,6 +1,7 @@
 //! The SQL of `control.db`: opening it, and its rows as values.
 
 pub mod sign_in;
+pub mod token;
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
@@ -22,6 +23,7 @@ use crate::scope::WorkspaceRole;
 const STEPS: &[M<'_>] = &[
     M::up(include_str!("../../../migrations/control/0001_init.sql")),
     M::up(include_str!("../../../migrations/control/0002_sign_in.sql")),
+    M::up(include_str!("../../../migrations/control/0003_tokens.sql")),
 ];
 
 /// Opens or creates the database: readable by its owner only, durable at each commit, its schema the newest.
@@ -110,6 +112,33 @@ pub fn insert_user(db: &Connection, user: &User) -> Result<(), Error> {
             },
         )?;
     }
+    Ok(())
+}
+
+/// Makes the user a member, or a member of at least that role.
+pub fn raise_membership(
+    db: &Connection,
+    membership: Membership,
+    user_id: UserId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    const SQL: &str = "INSERT INTO memberships (workspace_id, user_id, role, created_at)
+        VALUES (:workspace, :user, :role, :now)
+        ON CONFLICT (workspace_id, user_id) DO UPDATE SET role = :role
+        WHERE :rank > CASE role WHEN 'owner' THEN 3 WHEN 'admin' THEN 2 WHEN 'member' THEN 1 ELSE 0 END";
+    let rank = match membership.role {
+        WorkspaceRole::Viewer => 0,
+        WorkspaceRole::Member => 1,
+        WorkspaceRole::Admin => 2,
+        WorkspaceRole::Owner => 3,
+    };
+    db.execute(
+        SQL,
+        named_params! {
+            ":workspace": membership.workspace_id.to_string(), ":user": user_id.to_string(),
+            ":role": role_name(membership.role), ":rank": rank, ":now": now.millis(),
+        },
+    )?;
     Ok(())
 }
 

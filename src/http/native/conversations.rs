@@ -121,6 +121,9 @@ pub async fn create(
     key: IdempotencyKey,
     Json { body, bytes }: Json<CreateRequest>,
 ) -> Result<Response> {
+    if scope.only.is_some() {
+        return Err(Error::forbidden("this token is for other conversations only"));
+    }
     let agent = agent_of(&state, body.agent.as_deref().unwrap_or(DEFAULT_AGENT))?;
     check_words(body.name.as_deref(), body.title.as_deref(), body.metadata.as_ref())?;
     check_settings(&body.settings)?;

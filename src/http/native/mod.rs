@@ -13,6 +13,7 @@ pub mod queue;
 mod send;
 pub mod sessions;
 pub mod sign_in;
+pub mod tokens;
 pub mod turns;
 
 use serde::de::{Deserialize, Deserializer};

@@ -71,6 +71,7 @@ enum Via {
     Root,
     Key,
     Session,
+    Token,
 }
 
 /// Choose a name and a password with the code of a setup link, and sign in.
@@ -150,6 +151,7 @@ fn describe(state: &State, scope: &Scope) -> Result<Me> {
     let (via, session_id) = match scope.credential {
         Credential::Root => (Via::Root, None),
         Credential::Key(_) => (Via::Key, None),
+        Credential::Token { .. } => (Via::Token, None),
         Credential::Session(id) => (Via::Session, Some(id)),
     };
     Ok(Me {

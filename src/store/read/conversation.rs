@@ -113,6 +113,9 @@ pub(super) fn find(
     scope: &Scope,
     id: ConversationId,
 ) -> Result<Option<ConversationRow>, Error> {
+    if !scope.reaches(id) {
+        return Ok(None);
+    }
     let mut statement = tx.prepare_cached(BY_ID)?;
     let mut rows = statement.query(named_params! {
         ":id": id.as_bytes(), ":workspace_id": scope.workspace_id.as_bytes(), ":user_id": scope.user_id.as_bytes()})?;
@@ -121,6 +124,9 @@ pub(super) fn find(
 
 /// Whether the scope sees the conversation.
 pub(super) fn readable(tx: &Connection, scope: &Scope, id: ConversationId) -> Result<bool, Error> {
+    if !scope.reaches(id) {
+        return Ok(false);
+    }
     let found = tx
         .prepare_cached(READABLE)?
         .query_row(

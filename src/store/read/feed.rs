@@ -94,7 +94,7 @@ fn page(tx: &Connection, scope: &Scope, after: u64, limit: usize) -> Result<Feed
         let row = Row { row, table: "feed", key: "position" };
         seen += 1;
         through = row.number("position")?;
-        if row.get("shown")? {
+        if row.get("shown")? && scope.reaches(row.id("conversation_id")?) {
             items.push(FeedItem {
                 position: through,
                 conversation_id: row.id("conversation_id")?,

@@ -55,6 +55,7 @@ macro_rules! arm {
             $readable,
             " AND (c.active_at, c.id) < (:active_at, :id)
               AND c.active_at >= :since
+              AND (:only IS NULL OR hex(c.id) IN (SELECT value FROM json_each(:only)))
               AND (:agent IS NULL OR c.agent = :agent)
               AND (:name IS NULL OR c.name = :name)
               AND (:archived IS NULL OR c.archived = :archived)
@@ -100,6 +101,9 @@ fn list(tx: &Connection, scope: &Scope, filter: &Filter, page: PageRequest) -> R
         None => (i64::MAX, [0xff; 16]),
     };
     let metadata = serde_json::to_string(&filter.metadata).expect("pairs of strings serialise");
+    let hex = |id: &ConversationId| data_encoding::HEXUPPER.encode(id.as_bytes());
+    let only = scope.only.as_ref().map(|only| only.iter().map(hex).collect::<Vec<_>>());
+    let only = only.map(|only| serde_json::to_string(&only).expect("strings serialise"));
     let mut statement = tx.prepare_cached(LIST)?;
     let mut rows = statement.query(named_params! {
         ":workspace_id": scope.workspace_id.as_bytes(),
@@ -107,6 +111,7 @@ fn list(tx: &Connection, scope: &Scope, filter: &Filter, page: PageRequest) -> R
         ":active_at": active_at,
         ":id": id,
         ":since": filter.updated_since.map_or(i64::MIN, Timestamp::millis),
+        ":only": only,
         ":agent": filter.agent,
         ":name": filter.name,
         ":archived": filter.archived,
