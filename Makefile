@@ -9,14 +9,21 @@ FEATURES = --features failpoints
 PROFILE ?= dev
 
 .DELETE_ON_ERROR:
-.PHONY: run test check fmt lint floors deny openapi bench torture nextest-installed deny-installed
+.PHONY: run test check fmt lint floors deny openapi client bench torture nextest-installed deny-installed
 
 run:
 	cargo run --profile $(PROFILE) -- serve
 
 test: check nextest-installed
 	cargo nextest run $(FEATURES)
+	$(MAKE) client
 	@echo "make test: fmt, clippy, floors, deny, openapi and the tests above passed"
+
+# The TypeScript package: its types from openapi.json, its fold against tests/vectors, all of it against the server.
+client:
+	cargo build -q $(FEATURES)
+	cd web/client && npm ci --no-audit --no-fund --loglevel=error \
+		&& WEIR_BIN="$(abspath $(or $(CARGO_TARGET_DIR),target))/debug/weir" npm test --loglevel=error
 
 check: fmt-check lint floors deny openapi
 
@@ -63,7 +70,7 @@ bench:
 
 # The full counts of the crash and race tests; WEIR_SEED=<seed> repeats a run, FILTER=<expression> picks tests.
 torture: nextest-installed
-	WEIR_TORTURE=1 cargo nextest run $(FEATURES) --profile torture --no-capture $(if $(FILTER),-E '$(FILTER)')
+	WEIR_TORTURE=1 cargo nextest run --release $(FEATURES) --profile torture --no-capture $(if $(FILTER),-E '$(FILTER)')
 
 # Unoptimised builds of the tools: they compile in half the time, and run for a second.
 nextest-installed:

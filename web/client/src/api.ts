@@ -1,0 +1,182 @@
+/** The calls over HTTP. A send that may have been heard is repeated under the same key, and happens once. */
+
+import { DEFAULT_BACKOFF, delay, sleep, type Backoff } from "./backoff.js";
+import { errorOf, isTemporary, UnreachableError, WeirError } from "./problem.js";
+import type {
+  Conversation,
+  ConversationSnapshot,
+  CreateRequest,
+  Cursor,
+  Me,
+  Message,
+  Meta,
+  SendRequest,
+  Turn,
+  UpdateRequest,
+} from "./types.js";
+
+export interface ClientOptions {
+  /** `https://chat.example.com`. Absent: the page's own server, with its cookie. */
+  baseUrl?: string;
+  /** Asked for before the first call, and again when the server says 401. Absent: the cookie signs in. */
+  getToken?: (renew: boolean) => string | Promise<string>;
+  fetch?: typeof fetch;
+  backoff?: Backoff;
+  /** In [0, 1). */
+  random?: () => number;
+}
+
+export interface Sent {
+  message_id: string;
+  turn: Turn;
+  cursor: Cursor;
+}
+
+export interface Created {
+  conversation: Conversation;
+  message_id?: string;
+  turn?: Turn;
+  cursor: Cursor;
+}
+
+export interface Page<T> {
+  items: T[];
+  next: string | null;
+}
+
+export type MessagePage = Page<Message & { seq: number }> & { head: string | null; cursor: Cursor };
+export type ConversationPage = Page<Conversation> & { feed_cursor: string };
+
+export interface Call {
+  method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  query?: Record<string, string | number | boolean | undefined>;
+  body?: unknown;
+  headers?: Record<string, string>;
+  signal?: AbortSignal;
+}
+
+/** How often a call is tried that the server did not take, or may have taken under its key. */
+const TRIES = 6;
+
+export class Api {
+  private token: string | undefined;
+  private readonly fetch: typeof fetch;
+  readonly backoff: Backoff;
+  readonly random: () => number;
+
+  constructor(readonly options: ClientOptions = {}) {
+    this.fetch = options.fetch ?? globalThis.fetch.bind(globalThis);
+    this.backoff = options.backoff ?? DEFAULT_BACKOFF;
+    this.random = options.random ?? Math.random;
+  }
+
+  meta(): Promise<Meta> {
+    return this.json("/v1/meta");
+  }
+
+  me(): Promise<Me> {
+    return this.json("/v1/me");
+  }
+
+  /** A repeat under the same key makes no second one. */
+  create(request: CreateRequest = {}, key: string = newKey()): Promise<Created> {
+    return this.sure("/v1/conversations", request, key);
+  }
+
+  send(conversationId: string, request: SendRequest | string, key: string = newKey()): Promise<Sent> {
+    const body = typeof request === "string" ? { text: request } : request;
+    return this.sure(`/v1/conversations/${conversationId}/messages`, body, key);
+  }
+
+  conversations(query: Call["query"] = {}): Promise<ConversationPage> {
+    return this.json("/v1/conversations", { query });
+  }
+
+  conversation(id: string): Promise<ConversationSnapshot> {
+    return this.json(`/v1/conversations/${id}`);
+  }
+
+  update(id: string, changes: UpdateRequest): Promise<Conversation> {
+    return this.json(`/v1/conversations/${id}`, { method: "PATCH", body: changes });
+  }
+
+  async delete(id: string): Promise<void> {
+    await this.call(`/v1/conversations/${id}`, { method: "DELETE" });
+  }
+
+  /** The current branch, newest first; `before` is a message of it, for an older page. */
+  messages(conversationId: string, query: { limit?: number; before?: string } = {}): Promise<MessagePage> {
+    return this.json(`/v1/conversations/${conversationId}/messages`, { query });
+  }
+
+  cancel(turnId: string): Promise<Turn> {
+    return this.json(`/v1/turns/${turnId}/cancel`, { method: "POST" });
+  }
+
+  async json<T>(path: string, call: Call = {}): Promise<T> {
+    const response = await this.call(path, call);
+    return (await response.json()) as T;
+  }
+
+  /** One call; signs in again once if the token no longer counts. Throws a `WeirError` for whatever is not 2xx. */
+  async call(path: string, call: Call = {}): Promise<Response> {
+    const first = await this.once(path, call, false);
+    if (first.ok) return first;
+    const error = await errorOf(first);
+    if (error.status !== 401 || !this.options.getToken) throw error;
+    const second = await this.once(path, call, true);
+    if (second.ok) return second;
+    throw await errorOf(second);
+  }
+
+  url(path: string, query: Call["query"] = {}): string {
+    const given = Object.entries(query).filter((pair): pair is [string, string | number | boolean] => pair[1] !== undefined);
+    const search = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString();
+    return `${this.options.baseUrl ?? ""}${path}${search ? `?${search}` : ""}`;
+  }
+
+  /** The token in use; a new one where `renew` says that it no longer counts. */
+  async currentToken(renew: boolean): Promise<string | undefined> {
+    if (this.options.getToken && (renew || this.token === undefined)) {
+      this.token = await this.options.getToken(renew);
+    }
+    return this.token;
+  }
+
+  private async once(path: string, call: Call, renew: boolean): Promise<Response> {
+    const headers = new Headers(call.headers);
+    const token = await this.currentToken(renew);
+    if (token !== undefined) headers.set("Authorization", `Bearer ${token}`);
+    if (call.body !== undefined) headers.set("Content-Type", "application/json");
+    try {
+      return await this.fetch(this.url(path, call.query), {
+        method: call.method ?? "GET",
+        headers,
+        credentials: this.options.baseUrl === undefined ? "same-origin" : "omit",
+        ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+        ...(call.signal ? { signal: call.signal } : {}),
+      });
+    } catch (cause) {
+      if (call.signal?.aborted) throw cause;
+      throw new UnreachableError(cause);
+    }
+  }
+
+  private async sure<T>(path: string, body: unknown, key: string): Promise<T> {
+    for (let tried = 1; ; tried += 1) {
+      try {
+        return await this.json<T>(path, { method: "POST", body, headers: { "Idempotency-Key": key } });
+      } catch (error) {
+        if (tried >= TRIES || !isTemporary(error)) throw error;
+        const told = error instanceof WeirError ? error.retryAfter : undefined;
+        await sleep(told ?? delay(this.backoff, tried - 1, this.random()));
+      }
+    }
+  }
+}
+
+/** For an `Idempotency-Key`. Outside of secure contexts there is no `randomUUID`. */
+export function newKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import WebSocket from "ws";
+
+import { Api, ConversationFold, LiveConversation, Socket, textOf, type Connection } from "../src/index.js";
+import { ROOT_KEY, until, Weir } from "./weir.js";
+
+let weir: Weir;
+before(async () => {
+  weir = await Weir.start();
+});
+after(() => weir.end());
+
+const backoff = { least: 20, most: 200 };
+
+function api(): Api {
+  return new Api({ baseUrl: weir.url, getToken: () => ROOT_KEY, backoff });
+}
+
+/** Tokens that live for two seconds only, and how many of them were made. */
+function shortLived(): { api: Api; minted: () => number } {
+  let minted = 0;
+  const getToken = async () => {
+    minted += 1;
+    const body = { ttl: 2 };
+    return (await api().json<{ token: string }>("/v1/auth/tokens", { method: "POST", body })).token;
+  };
+  return { api: new Api({ baseUrl: weir.url, getToken, backoff }), minted: () => minted };
+}
+
+/** What is shown is what is stored. */
+async function check(fold: ConversationFold, id: string): Promise<void> {
+  const page = await api().messages(id, { limit: 200 });
+  assert.equal(fold.head, page.head);
+  const shown = fold.path().map(({ id, status, parts }) => ({ id, status, text: parts.map(textOf).join("") }));
+  const stored = page.items.map(({ id, status, parts }) => ({ id, status, text: (parts ?? []).map(textOf).join("") }));
+  assert.deepEqual(shown, stored.reverse());
+}
+
+function answered(fold: ConversationFold): number {
+  return fold.path().reduce((bytes, { role, parts }) => bytes + (role === "assistant" ? parts.map(textOf).join("").length : 0), 0);
+}
+
+test("a page goes on over a kill of the server and shows what is stored", async () => {
+  const { conversation } = await api().create({ title: "SSE" });
+  const stop = new AbortController();
+  const states: Connection[] = [];
+  const listener = { changed: () => undefined, connection: (state: Connection) => states.push(state) };
+  const { live, ended } = await LiveConversation.open(api(), conversation.id, listener, { signal: stop.signal });
+  await api().send(conversation.id, "count to 60");
+  await until("the middle of the answer", () => answered(live.fold) > 80);
+  await weir.kill9();
+  await until("the page to notice", () => states.includes("offline"));
+  const shown = live.fold.path().map(({ parts }) => parts.map(textOf).join(""));
+  await weir.restart();
+  await until("the end of the turn", () => !live.fold.busy && live.fold.path().length > 2);
+  const now = live.fold.path().map(({ parts }) => parts.map(textOf).join(""));
+  shown.forEach((text, at) => assert.ok(now[at]?.startsWith(text), "nothing that was shown is gone"));
+  await check(live.fold, conversation.id);
+  // A second tab comes in afterwards and sees the same.
+  const tab = await LiveConversation.open(api(), conversation.id, { changed: () => undefined }, { signal: stop.signal });
+  await check(tab.live.fold, conversation.id);
+  stop.abort();
+  await Promise.all([ended, tab.ended]);
+});
+
+test("many conversations go on over one socket and a kill of the server", async () => {
+  const stop = new AbortController();
+  const socket = new Socket(api(), { WebSocket: WebSocket as unknown as typeof globalThis.WebSocket, signal: stop.signal });
+  const running = socket.run();
+  const folds = new Map<string, ConversationFold>();
+  let caughtUp = 0;
+  for (let n = 0; n < 3; n += 1) {
+    const { conversation } = await api().create({ title: `Socket ${n}`, message: { text: `count to ${40 + n}` } });
+    const fold = ConversationFold.empty();
+    folds.set(conversation.id, fold);
+    socket.subscribe(conversation.id, {
+      entry: (entry) => void fold.apply(entry),
+      resync: () => assert.fail("there is one history"),
+      connection: (state) => (caughtUp += state === "live" ? 1 : 0),
+    });
+  }
+  const all = (how: (fold: ConversationFold) => boolean) => [...folds.values()].every(how);
+  await until("all to stream", () => all((fold) => answered(fold) > 30));
+  await weir.kill9();
+  await weir.restart();
+  await until("all to end", () => all((fold) => fold.head !== null && !fold.busy && fold.path().length > 2));
+  assert.ok(caughtUp >= 6, `${caughtUp}`);
+  for (const [id, fold] of folds) await check(fold, id);
+  stop.abort();
+  await running;
+});
+
+test("a token that runs out in mid-answer is renewed, over SSE and over the socket", async () => {
+  const stop = new AbortController();
+  const { conversation } = await api().create({ title: "Tokens" });
+  const [bySse, bySocket] = [shortLived(), shortLived()];
+  const { live, ended } = await LiveConversation.open(bySse.api, conversation.id, { changed: () => undefined }, { signal: stop.signal });
+  const socket = new Socket(bySocket.api, { WebSocket: WebSocket as unknown as typeof globalThis.WebSocket, signal: stop.signal });
+  const running = socket.run();
+  const fold = ConversationFold.empty();
+  socket.subscribe(conversation.id, { entry: (entry) => void fold.apply(entry), resync: () => assert.fail() });
+  await api().send(conversation.id, "count to 400");
+  await until("the end", () => [live.fold, fold].every((fold) => fold.head !== null && !fold.busy && answered(fold) > 400));
+  await check(live.fold, conversation.id);
+  await check(fold, conversation.id);
+  assert.ok(bySse.minted() >= 2 && bySocket.minted() >= 2, `${bySse.minted()} and ${bySocket.minted()} tokens`);
+  stop.abort();
+  await Promise.all([ended, running]);
+});
