@@ -1,7 +1,7 @@
 //! The one thread that writes: takes what waits, applies it, and commits it as one batch, then answers.
 //!
-//! While one batch is being synced the next one gathers; under load it gathers a little longer. Between applying and
-//! COMMIT a batch is replicated. Nobody is answered before the COMMIT.
+//! There is no timer: while one batch is being synced the next one gathers. Between applying and COMMIT a batch
+//! is replicated. Nobody is answered before the COMMIT.
 
 pub(super) mod gate;
 pub(super) mod journal;
@@ -25,14 +25,6 @@ use crate::store::shared::Shared;
 
 /// Bulk work of one batch ends once it took this long.
 const BULK_SLICE: Duration = Duration::from_millis(1);
-
-/// A batch of so many jobs is followed by the next one at once.
-const QUIET_JOBS: usize = 6;
-
-/// For each job beyond, the next batch gathers so much longer. At fewer than 1 / 20 µs = 50,000 jobs a second this
-/// settles at next to nothing, above it grows to [`MOST_LINGER`]: then a commit's fixed cost is shared by a hundred.
-const LINGER_PER_JOB: Duration = Duration::from_micros(20);
-const MOST_LINGER: Duration = Duration::from_millis(2);
 
 pub(super) struct Writer {
     pub conn: Connection,
@@ -60,13 +52,7 @@ impl Writer {
         let shared = Arc::clone(&self.shared);
         let _gone = Gone(&shared);
         let mut people = VecDeque::new();
-        let mut jobs = 0;
-        loop {
-            if let Some(linger) = linger_after(jobs) {
-                std::thread::sleep(linger);
-            }
-            let Some(depth) = shared.queue.take(&mut people) else { return };
-            jobs = people.len();
+        while let Some(depth) = shared.queue.take(&mut people) {
             metrics::gauge!("weir_store_queue_depth").set(depth as f64);
             match self.health {
                 Health::Sealed => self.refuse(&mut people, &Error::Sealed),
@@ -209,11 +195,6 @@ impl Writer {
             Error::Sealed
         }
     }
-}
-
-fn linger_after(jobs: usize) -> Option<Duration> {
-    let beyond = u32::try_from(jobs.saturating_sub(QUIET_JOBS)).unwrap_or(u32::MAX);
-    (beyond > 0).then(|| LINGER_PER_JOB.saturating_mul(beyond).min(MOST_LINGER))
 }
 
 /// However the writer ends, nobody waits for it.
