@@ -104,6 +104,7 @@ fn edges(config: &Config) -> http::Options {
         trusted_proxies: config.server.trusted_proxies.iter().map(|network| network.net()).collect(),
         listens_on_loopback: config.server.listen.ip().is_loopback(),
         requests_per_minute: Some(config.limits.requests_per_minute),
+        streams_per_user: Some(config.limits.streams_per_user),
         metrics_token: config.metrics.token.clone(),
     }
 }

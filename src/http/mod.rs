@@ -18,6 +18,7 @@ mod problem;
 mod query;
 mod rate;
 mod routes;
+mod slots;
 mod sse;
 pub mod stall;
 mod stream;
@@ -39,6 +40,7 @@ use crate::auth::Directory;
 use crate::provider::Provider;
 use crate::runtime::Runtime;
 use rate::Rates;
+use slots::Slots;
 
 pub use limits::Limits;
 pub use openapi::openapi;
@@ -46,6 +48,7 @@ pub use routes::{Rule, every_route};
 
 /// Where the configuration says nothing else.
 const REQUESTS_PER_MINUTE: u32 = 1200;
+const STREAMS_PER_USER: u32 = 256;
 
 /// What the edges are told by the configuration.
 #[derive(Debug, Clone, Default)]
@@ -61,6 +64,8 @@ pub struct Options {
     pub listens_on_loopback: bool,
     /// Of one user or key.
     pub requests_per_minute: Option<u32>,
+    /// Streams and sockets that one user has open.
+    pub streams_per_user: Option<u32>,
     /// Opens `/metrics` on the server's own address. Without one it is not there.
     pub metrics_token: Option<SecretString>,
 }
@@ -76,6 +81,7 @@ struct Shared {
     numbers: PrometheusHandle,
     options: Options,
     rates: Rates,
+    slots: Slots,
     stopping: AtomicBool,
 }
 
@@ -88,8 +94,9 @@ impl State {
         options: Options,
     ) -> Self {
         let rates = Rates::new(options.requests_per_minute.unwrap_or(REQUESTS_PER_MINUTE));
+        let slots = Slots::new(options.streams_per_user.unwrap_or(STREAMS_PER_USER));
         let stopping = AtomicBool::new(false);
-        Self(Arc::new(Shared { runtime, directory, providers, numbers, options, rates, stopping }))
+        Self(Arc::new(Shared { runtime, directory, providers, numbers, options, rates, slots, stopping }))
     }
 
     /// From now on `/readyz` says no, and open streams end, so that their clients look for another place.
@@ -100,6 +107,10 @@ impl State {
     /// Lets go of what is known of those who were quiet for a while. Call it about once a minute.
     pub fn tidy(&self) {
         self.0.rates.forget_the_quiet();
+    }
+
+    fn slots(&self) -> &Slots {
+        &self.0.slots
     }
 
     fn rates(&self) -> &Rates {

@@ -223,7 +223,8 @@ async fn by_token(state: &State, token: Option<&str>) -> Result<Scope> {
     let parts = token.map_or(0, |token| token.split('.').count());
     match (state.directory().authenticate(token), token) {
         (Err(AuthError::Unknown), Some(token)) if parts == 3 => {
-            Ok(state.directory().authenticate_token(token).await?)
+            // Boxed: it may fetch keys, and every request would carry the room for that.
+            Ok(Box::pin(state.directory().authenticate_token(token)).await?)
         }
         (found, _) => Ok(found?),
     }

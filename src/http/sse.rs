@@ -14,7 +14,8 @@ use bytes::BytesMut;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::State;
-use super::problem::{Error, Kind};
+use super::problem::{Error, Kind, Result};
+use super::slots::Slot;
 use super::stream::{Step, Stream};
 use crate::auth::AuthError;
 use crate::runtime::live::joined;
@@ -30,8 +31,9 @@ const RETRY: &[u8] = b"retry: 1500\n\n";
 const PING: &[u8] = b": ping\n\n";
 
 /// The stream as an answer.
-pub fn answer(state: State, scope: Scope, stream: Stream) -> Response {
-    let connection = Connection::new(state, scope, stream);
+pub fn answer(state: State, scope: Scope, stream: Stream) -> Result<Response> {
+    let slot = Slot::take(&state, scope.user_id)?;
+    let connection = Connection::new(slot, state, scope, stream);
     let chunks = futures_util::stream::unfold(connection, |mut connection| async {
         let chunk = connection.chunk().await?;
         Some((Ok::<_, Infallible>(chunk), connection))
@@ -41,10 +43,11 @@ pub fn answer(state: State, scope: Scope, stream: Stream) -> Response {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
-    response
+    Ok(response)
 }
 
 struct Inner {
+    _slot: Slot,
     state: State,
     scope: Scope,
     stream: Stream,
@@ -57,11 +60,11 @@ struct Inner {
 struct Connection(Box<Inner>);
 
 impl Connection {
-    fn new(state: State, scope: Scope, stream: Stream) -> Self {
+    fn new(slot: Slot, state: State, scope: Scope, stream: Stream) -> Self {
         let mut timer = interval_at(Instant::now() + TICK, TICK);
         timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (quiet_ticks, greeted, over) = (0, false, false);
-        Self(Box::new(Inner { state, scope, stream, timer, quiet_ticks, greeted, over }))
+        Self(Box::new(Inner { _slot: slot, state, scope, stream, timer, quiet_ticks, greeted, over }))
     }
 
     /// What to write next; `None` ends the stream.

@@ -28,6 +28,7 @@ use super::feed::Feed;
 use super::json;
 use super::problem::{Error, Kind, Result};
 use super::routes::authenticate;
+use super::slots::Slot;
 use super::stream::{Step, Stream, from_text};
 use crate::auth::AuthError;
 use crate::id::ConversationId;
@@ -56,6 +57,7 @@ const UNAUTHORIZED: u16 = 4401;
 const GOING_AWAY: u16 = 1001;
 const PROTOCOL_ERROR: u16 = 1002;
 const TOO_LARGE: u16 = 1009;
+const TRY_AGAIN_LATER: u16 = 1013;
 
 /// What a client says.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -171,12 +173,16 @@ impl Session {
             Some(scope) => Ok(scope),
             None => Box::pin(sign_in(&state, &mut socket)).await,
         };
-        let goodbye = match signed_in {
-            Ok(scope) => Box::pin(Self::new(state, scope).live(&mut socket)).await,
+        let entered = signed_in.and_then(|scope| Ok((Slot::take(&state, scope.user_id)?, scope)));
+        let goodbye = match entered {
+            Ok((_slot, scope)) => Box::pin(Self::new(state, scope).live(&mut socket)).await,
             Err(error) => {
                 // The close frame says it again.
                 let _ = Box::pin(say(&mut socket, problem(None, &error))).await;
-                Some(closing(UNAUTHORIZED, "sign in first"))
+                Some(match error.status() {
+                    401 | 403 => closing(UNAUTHORIZED, "sign in first"),
+                    _ => closing(TRY_AGAIN_LATER, "too many are open"),
+                })
             }
         };
         Box::pin(close(socket, goodbye)).await;

@@ -331,3 +331,25 @@ async fn behind_tls_the_cookie_is_for_this_host_alone() {
     let listed = Answer::of(by_proxy(with_cookie(Method::GET))).await.is(200);
     assert_eq!(listed["items"][0]["address"], "203.0.113.9");
 }
+
+#[tokio::test]
+async fn a_user_has_so_many_streams_open_and_no_more() {
+    let app = TestApp::with_options(Options { streams_per_user: Some(2), ..TestApp::options() }).await;
+    let path = format!("{}/events", app.conversation().await);
+    let open = async |token: &str| app.request(Method::GET, &path, token).send().await.unwrap();
+    let (first, second) = (open(&app.people.owner).await, open(&app.people.owner).await);
+    assert_eq!((first.status().as_u16(), second.status().as_u16()), (200, 200));
+    assert_eq!(
+        Answer::of(app.request(Method::GET, &path, &app.people.owner)).await.problem(429),
+        "rate-limited"
+    );
+    // Others have their own.
+    let feed = app.request(Method::GET, "/v1/feed", &app.people.member).send().await.unwrap();
+    assert_eq!(feed.status(), 200);
+    drop(first);
+    let since = Instant::now();
+    while open(&app.people.owner).await.status() != 200 {
+        assert!(since.elapsed() < Duration::from_secs(10), "the place of the closed stream is not free");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -41,5 +41,5 @@ pub async fn follow(
 ) -> Result<Response> {
     let from = from_of(&parts, query.after.as_deref())?;
     let stream = Stream::log(&state, &scope, &id, from).await?;
-    Ok(sse::answer(state, scope, stream))
+    sse::answer(state, scope, stream)
 }

@@ -47,5 +47,5 @@ pub async fn follow(
 ) -> Result<Response> {
     let after = after_of(&parts, query.after.as_deref())?;
     let feed = Feed::new(state.runtime().store(), &scope, after).await?;
-    Ok(sse::answer(state, scope, Stream::feed(feed)))
+    sse::answer(state, scope, Stream::feed(feed))
 }

@@ -159,6 +159,6 @@ pub async fn follow(state: &State, scope: Scope, id: &Owned<TurnId>, from: Follo
     let seen = |last: Seq| stream.cursor().is_some_and(|cursor| cursor.seq >= last);
     match turn.last_seq {
         Some(last) if seen(last) => Ok(StatusCode::NO_CONTENT.into_response()),
-        Some(_) | None => Ok(sse::answer(state.clone(), scope, stream)),
+        Some(_) | None => sse::answer(state.clone(), scope, stream),
     }
 }
