@@ -2,6 +2,7 @@
 
 mod app;
 mod branches;
+mod compaction;
 mod conversations;
 mod memory;
 mod messages;
