@@ -47,7 +47,7 @@ pub fn cut(path: &[PathMessage], keep: u64) -> Option<usize> {
     // One long exchange: between two of its steps.
     let first = if path[0].role == Role::User { 2 } else { 1 };
     let steps = || (first..=limit).filter(|at| path[*at].role == Role::Assistant);
-    steps().find(|at| tail[*at] <= keep).or_else(|| steps().last())
+    steps().find(|at| tail[*at] <= keep).or_else(|| steps().next_back())
 }
 
 /// Whether the last two of these freed too little to be worth a third.

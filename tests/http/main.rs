@@ -12,6 +12,7 @@ mod sign_in;
 mod sockets;
 mod streams;
 mod tokens;
+mod trees;
 
 #[path = "../support/runtime.rs"]
 #[expect(dead_code, reason = "only its scripted model is used here")]
