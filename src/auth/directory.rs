@@ -385,6 +385,10 @@ impl Snapshot {
         Ok(here.ok_or(AuthError::Unknown)?.role)
     }
 
+    pub fn may_come_in(&self, id: UserId) -> bool {
+        self.users.get(&id).is_some_and(|user| user.suspended_at.is_none() && !user.memberships.is_empty())
+    }
+
     pub fn user(&self, id: UserId) -> Option<&User> {
         self.users.get(&id)
     }

@@ -68,6 +68,10 @@ impl Directory {
         let transaction = db.transaction()?;
         let found = database::sign_in::use_setup_code(&transaction, &code, now)?;
         let user_id = found.ok_or(Error::NoSuchCode)?;
+        // Their code counts again once they may come in.
+        if !self.snapshot.load().may_come_in(user_id) {
+            return Err(Error::NoSuchCode);
+        }
         if database::sign_in::login(&transaction, &login)?.is_some_and(|(taken_by, _)| taken_by != user_id) {
             return Err(Error::LoginTaken(name));
         }
@@ -80,7 +84,7 @@ impl Directory {
         self.refresh(&db)?;
         drop(db);
         self.announce();
-        self.open_session(user_id, visitor)?.ok_or_else(|| Error::NoSuchUser(user_id.to_string()))
+        self.open_session(user_id, visitor)?.ok_or(Error::NoSuchCode)
     }
 
     /// Signs in. Takes the same time, and says the same, whether it is the name that is wrong or the password. Hashes,
@@ -107,7 +111,7 @@ impl Directory {
     /// `None` for a user who may not come in.
     fn open_session(&self, user_id: UserId, visitor: Visitor) -> Result<Option<Opened>, Error> {
         let snapshot = self.snapshot.load();
-        let Some(user) = snapshot.user(user_id).filter(|user| user.suspended_at.is_none()) else {
+        let Some(user) = snapshot.user(user_id).filter(|_| snapshot.may_come_in(user_id)) else {
             return Ok(None);
         };
         // The first one is the one that the user was made in.

@@ -69,6 +69,19 @@ async fn a_setup_code_makes_a_login_once() {
 }
 
 #[tokio::test]
+async fn the_code_of_a_suspended_user_counts_once_they_may_come_in_again() {
+    let app = TestApp::demo().await;
+    let bob = person(&app, "Bob", WorkspaceRole::Member);
+    let code = app.directory.create_setup_code(bob).unwrap();
+    let body = json!({"code": code.expose(), "name": "Bob", "password": PASSWORD});
+    app.directory.suspend_user(bob).unwrap();
+    assert_eq!(set_up(&app, &body).await.problem(403), "setup-code");
+    assert_eq!(app.get("/v1/meta").await.is(200)["setup_needed"], true, "nothing was set");
+    app.directory.reinstate_user(bob).unwrap();
+    set_up(&app, &body).await.is(201);
+}
+
+#[tokio::test]
 async fn whatever_is_wrong_with_a_login_it_is_the_same_answer_after_the_same_work() {
     let app = TestApp::demo().await;
     app.sign_up(app.directory.owner(), "Ada").await;
