@@ -89,6 +89,8 @@ impl Server {
     pub fn url(&self, listen: SocketAddr) -> String {
         match &self.public_url {
             Some(url) => url.to_string(),
+            // Every address of the machine is no address that a browser can open.
+            None if listen.ip().is_unspecified() => format!("http://localhost:{}", listen.port()),
             None => format!("http://{listen}"),
         }
     }

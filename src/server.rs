@@ -5,6 +5,7 @@ mod listen;
 mod providers;
 mod telemetry;
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,7 +69,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     chores.spawn(tidy(directory.clone(), state.clone()));
     let tidied = runtime.clone();
     chores.spawn(async move { tidied.keep_tidy().await });
-    announce(address, &runtime).await;
+    announce(&config, address, &directory)?;
+    let introduced = runtime.clone();
+    chores.spawn(async move { introduce(&introduced).await });
 
     admin::serve(commands, &directory, signals.next()).await;
 
@@ -137,8 +140,18 @@ impl Signals {
 }
 
 /// What a person needs to know to begin, and nothing else.
-async fn announce(address: SocketAddr, runtime: &Runtime) {
-    println!("weir listens on http://{address}");
+fn announce(config: &Config, address: SocketAddr, directory: &Directory) -> anyhow::Result<()> {
+    say(format_args!("weir listens on http://{address}"));
+    if directory.needs_setup() {
+        let code = directory.create_setup_code(directory.owner())?;
+        let link = config.server.setup_link(address, &code);
+        say(format_args!("to begin, open {link} (it counts once, and for a day)"));
+    }
+    Ok(())
+}
+
+/// Says who answers. A provider that is slow to say holds nothing up.
+async fn introduce(runtime: &Runtime) {
     for agent in runtime.agents().iter() {
         let provider = &agent.options.provider;
         let label =
@@ -146,9 +159,15 @@ async fn announce(address: SocketAddr, runtime: &Runtime) {
         match agent.model(None).await {
             Ok(model) => {
                 let context = agent.context_tokens(&model);
-                println!("{label}provider {provider}, model {}, {context} tokens of context", model.id);
+                let model = model.id;
+                say(format_args!("{label}provider {provider}, model {model}, {context} tokens of context"));
             }
-            Err(failure) => println!("{label}provider {provider} is not usable yet: {failure}"),
+            Err(failure) => say(format_args!("{label}provider {provider} is not usable yet: {failure}")),
         }
     }
+}
+
+/// A server goes on where nobody listens to what it prints.
+fn say(line: std::fmt::Arguments) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
