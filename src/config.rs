@@ -268,9 +268,9 @@ pub struct Limits {
     /// Streams and sockets that one user has open.
     pub streams_per_user: u32,
     /// Turns that one user has running.
-    pub turns_per_user: u32,
+    pub turns_per_user: usize,
     /// Sends that wait in one conversation.
-    pub queue_per_conversation: u32,
+    pub queue_per_conversation: usize,
 }
 
 impl Default for Limits {

@@ -23,8 +23,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::http;
-use crate::runtime::Runtime;
 use crate::runtime::agent::DEFAULT_AGENT;
+use crate::runtime::{Bounds, Runtime};
 use crate::store::{self, Store};
 use providers::Roster;
 
@@ -53,7 +53,11 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {}", config.server.listen))?;
 
     let address = listener.local_addr()?;
-    let runtime = Runtime::new(store.clone(), roster.agents, clock);
+    let bounds = Bounds {
+        turns_per_user: config.limits.turns_per_user,
+        queue_per_conversation: config.limits.queue_per_conversation,
+    };
+    let runtime = Runtime::with_bounds(store.clone(), roster.agents, clock, bounds);
     runtime.recover(startup.unfinished).await;
     let options = edges(&config);
     let state = http::State::new(runtime.clone(), directory.clone(), roster.providers, numbers, options);

@@ -12,6 +12,10 @@ pub enum Error {
     Refused(#[from] Refusal),
     #[error("the idempotency key was used with another request")]
     KeyReused,
+    #[error("{most} turns of yours are running; send again when one has ended")]
+    TooManyTurns { most: usize },
+    #[error("{most} messages wait in this conversation; send again when one has started")]
+    QueueFull { most: usize },
     #[error("the server is stopping and takes no new messages")]
     Draining,
     #[error("the conversation is not available at the moment")]
@@ -24,7 +28,12 @@ impl Error {
     /// Whether the actor's picture of the log may be wrong after it.
     pub(super) const fn leaves_the_log_unknown(&self) -> bool {
         match self {
-            Self::NotFound | Self::Refused(_) | Self::KeyReused | Self::Draining => false,
+            Self::NotFound
+            | Self::Refused(_)
+            | Self::KeyReused
+            | Self::TooManyTurns { .. }
+            | Self::QueueFull { .. }
+            | Self::Draining => false,
             Self::Unavailable => true,
             Self::Store(error) => match error {
                 store::Error::Full | store::Error::Busy => false,
@@ -42,6 +51,8 @@ impl Error {
             Self::NotFound
             | Self::Refused(_)
             | Self::KeyReused
+            | Self::TooManyTurns { .. }
+            | Self::QueueFull { .. }
             | Self::Draining
             | Self::Unavailable
             | Self::Store(_) => ("unavailable", "The conversation is not available at the moment"),

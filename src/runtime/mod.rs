@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tracing::{Instrument, error, info, info_span, warn};
 
-use crate::chat::conversation::{Command, Conversation, ConversationInfo, Send};
+use crate::chat::conversation::{Command, Conversation, ConversationInfo, MAX_QUEUED_TURNS, Send};
 use crate::chat::event::{Cursor, Entry, Epoch, Seq};
 use crate::clock::Clock;
 use crate::id::{ConversationId, MessageId, TurnId};
@@ -60,9 +60,25 @@ struct Shared {
     store: Store,
     agents: Agents,
     clock: Clock,
+    bounds: Bounds,
     registry: Registry,
     running: Arc<RunningTurns>,
     draining: AtomicBool,
+}
+
+/// What a send may bring about at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Turns that one user has running.
+    pub turns_per_user: usize,
+    /// Sends that wait in one conversation, where [`MAX_QUEUED_TURNS`] is not fewer.
+    pub queue_per_conversation: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { turns_per_user: usize::MAX, queue_per_conversation: MAX_QUEUED_TURNS }
+    }
 }
 
 /// What a sender is told once its command is durable. A repeat under the same key is told the same.
@@ -87,11 +103,16 @@ pub enum From {
 
 impl Runtime {
     pub fn new(store: Store, agents: Agents, clock: Clock) -> Self {
+        Self::with_bounds(store, agents, clock, Bounds::default())
+    }
+
+    pub fn with_bounds(store: Store, agents: Agents, clock: Clock, bounds: Bounds) -> Self {
         let registry = Registry::new(store.epoch(), RingBudget::new(RING_BUDGET));
         Self(Arc::new(Shared {
             store,
             agents,
             clock,
+            bounds,
             registry,
             running: Arc::default(),
             draining: AtomicBool::new(false),
@@ -108,6 +129,10 @@ impl Runtime {
 
     pub fn clock(&self) -> &Clock {
         &self.0.clock
+    }
+
+    pub fn bounds(&self) -> Bounds {
+        self.0.bounds
     }
 
     /// Runs what computes or waits for the disk for longer than a moment, away from the threads that serve streams.
