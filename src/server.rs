@@ -1,8 +1,8 @@
 //! The composition root: builds, starts and stops everything, in order.
 
-mod issuers;
+pub(crate) mod issuers;
 mod listen;
-mod providers;
+pub(crate) mod providers;
 mod telemetry;
 
 use std::io::Write;

@@ -1,90 +1,14 @@
 //! The binary as an operator meets it: starting, refusing to start, and the commands beside it.
 
+#[path = "support/site.rs"]
+mod site;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Stdio;
 
-struct Site {
-    dir: tempfile::TempDir,
-}
-
-impl Site {
-    fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap() }
-    }
-
-    fn data(&self) -> PathBuf {
-        self.dir.path().join("data")
-    }
-
-    fn mode(&self, path: &str) -> u32 {
-        fs::metadata(self.dir.path().join(path)).unwrap().permissions().mode() & 0o777
-    }
-
-    /// `weir` in this directory, with an environment of its own.
-    fn weir(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
-        command.args(arguments).current_dir(self.dir.path()).env_clear().stdin(Stdio::null());
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.weir(arguments).output().unwrap()
-    }
-
-    /// What a command that succeeds prints.
-    fn printed(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn serve(&self) -> Server {
-        self.serve_with(|_| {})
-    }
-
-    fn serve_with(&self, change: impl FnOnce(&mut Command)) -> Server {
-        let mut command = self.weir(&["serve", "--listen", "127.0.0.1:0"]);
-        command.env("OPENAI_API_KEY", "unused").stdout(Stdio::null()).stderr(Stdio::null());
-        change(&mut command);
-        let server = Server(command.spawn().unwrap());
-        let start = Instant::now();
-        while !answers(&self.data()) {
-            assert!(start.elapsed() < Duration::from_secs(20), "the server did not open its admin.sock");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        server
-    }
-}
-
-fn answers(data: &Path) -> bool {
-    std::os::unix::net::UnixStream::connect(data.join("admin.sock")).is_ok()
-}
-
-struct Server(Child);
-
-impl Server {
-    fn terminate(mut self) -> Option<i32> {
-        Command::new("kill").arg(self.0.id().to_string()).status().unwrap();
-        self.0.wait().unwrap().code()
-    }
-
-    fn kill(mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+use site::{Server, Site, answers};
 
 #[test]
 fn a_configuration_error_names_file_key_and_expectation_and_exits_2() {

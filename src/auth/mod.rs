@@ -19,6 +19,7 @@ use crate::clock::Timestamp;
 use crate::id::{KeyId, SessionId, UserId, WorkspaceId};
 use crate::scope::{Permission, WorkspaceRole};
 
+pub use database::SCHEMA;
 pub use directory::{Directory, NewKey};
 pub use key::KeyText;
 pub use password::{LEAST_CHARS as LEAST_PASSWORD_CHARS, MOST_BYTES as MOST_PASSWORD_BYTES};
