@@ -2,6 +2,7 @@
 
 pub(crate) mod issuers;
 mod listen;
+mod notify;
 pub(crate) mod providers;
 mod telemetry;
 
@@ -26,6 +27,7 @@ use crate::http;
 use crate::runtime::agent::DEFAULT_AGENT;
 use crate::runtime::{Bounds, Runtime};
 use crate::store::{self, Store};
+use notify::Stage;
 use providers::Roster;
 
 const TIDIES_EVERY: Duration = Duration::from_secs(60);
@@ -74,11 +76,13 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let tidied = runtime.clone();
     chores.spawn(async move { tidied.keep_tidy().await });
     announce(&config, address, &directory)?;
+    Stage::Ready.tell();
     let introduced = runtime.clone();
     chores.spawn(async move { introduce(&introduced).await });
 
     admin::serve(commands, &directory, signals.next()).await;
 
+    Stage::Stopping.tell();
     info!("stopping: no new turns, running ones get {:?}", config.server.grace);
     state.stop();
     tokio::select! {

@@ -6,7 +6,9 @@ mod site;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::net::UnixDatagram;
 use std::process::Stdio;
+use std::time::Duration;
 
 use site::{Server, Site, answers};
 
@@ -188,6 +190,25 @@ fn a_start_prints_a_fresh_setup_link_until_somebody_can_sign_in() {
     let (server, third) = greeted(&site, None);
     assert_eq!(third.len(), 2, "{third:?}");
     assert_eq!(server.terminate(), Some(0));
+}
+
+#[test]
+fn systemd_is_told_when_the_server_is_ready_and_when_it_stops() {
+    let site = Site::new();
+    let path = site.dir.path().join("notify.sock");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let heard = || {
+        let mut text = [0; 64];
+        let read = socket.recv(&mut text).unwrap();
+        String::from_utf8_lossy(&text[..read]).into_owned()
+    };
+    let server = site.serve_with(|command| {
+        command.env("NOTIFY_SOCKET", &path);
+    });
+    assert_eq!(heard(), "READY=1");
+    assert_eq!(server.terminate(), Some(0));
+    assert_eq!(heard(), "STOPPING=1");
 }
 
 #[test]
