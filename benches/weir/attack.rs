@@ -27,9 +27,17 @@ pub fn run(address: &str) -> anyhow::Result<()> {
         let line = line?;
         let (attempts, millis) = line.split_once(' ').context("two numbers")?;
         let (attempts, millis): (u64, u64) = (attempts.parse()?, millis.parse()?);
-        let pause = Duration::from_micros(millis * 1000 * HANDS / attempts);
+        let (began, next) = (Instant::now(), AtomicU64::new(0));
+        let due = |attempt: u64| {
+            (attempt < attempts).then(|| {
+                began
+                    + Duration::from_millis(millis) * u32::try_from(attempt).unwrap_or(0)
+                        / u32::try_from(attempts).unwrap_or(1)
+            })
+        };
         let repelled = std::thread::scope(|scope| {
-            let hand = |_| scope.spawn(|| guess(address, attempts / HANDS, pause, &seed));
+            let hand =
+                |_| scope.spawn(|| guess(address, || due(next.fetch_add(1, Ordering::Relaxed)), &seed));
             let hands: Vec<_> = (0..HANDS).map(hand).collect();
             let joined = hands.into_iter().map(|hand| hand.join().expect("a hand does not panic"));
             joined.collect::<anyhow::Result<Vec<_>>>()
@@ -43,14 +51,12 @@ pub fn run(address: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// So many attempts on one connection, one in each `pause`; late ones follow at once.
-fn guess(address: &str, attempts: u64, pause: Duration, seed: &AtomicU64) -> anyhow::Result<Repelled> {
+/// Attempts on one connection, each when it is due; whoever waits for an answer leaves the next to the others.
+fn guess(address: &str, next: impl Fn() -> Option<Instant>, seed: &AtomicU64) -> anyhow::Result<Repelled> {
     let mut socket = TcpStream::connect(address)?;
     socket.set_nodelay(true)?;
     let mut repelled = Repelled::default();
-    let mut due = Instant::now();
-    for _ in 0..attempts {
-        due += pause;
+    while let Some(due) = next() {
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
         let n = seed.fetch_add(1, Ordering::Relaxed);
         let body = format!(r#"{{"name":"account {}","password":"guess number {n}"}}"#, n % 500);

@@ -12,6 +12,7 @@ pub mod follow;
 pub mod frame;
 pub mod live;
 mod open_text;
+mod quiet;
 mod reattach;
 mod registry;
 mod running;
@@ -40,6 +41,7 @@ use crate::store::Store;
 use agent::Agents;
 use conversation::{Mail, Origin};
 use live::{Live, RingBudget};
+use quiet::Quiet;
 use registry::{Registry, Vacancy};
 use running::RunningTurns;
 
@@ -63,6 +65,7 @@ struct Shared {
     bounds: Bounds,
     registry: Registry,
     running: Arc<RunningTurns>,
+    quiet: Quiet,
     draining: AtomicBool,
 }
 
@@ -115,6 +118,7 @@ impl Runtime {
             bounds,
             registry,
             running: Arc::default(),
+            quiet: Quiet::start(),
             draining: AtomicBool::new(false),
         }))
     }
@@ -144,6 +148,15 @@ impl Runtime {
             Ok(done) => done,
             Err(failed) => std::panic::resume_unwind(failed.into_panic()),
         }
+    }
+
+    /// Runs what computes for long and may take longer still: one after the other, in the time that everything else
+    /// leaves over. `None` where too much waits for that already.
+    pub async fn quietly<T>(&self, f: impl FnOnce() -> T + marker::Send + 'static) -> Option<T>
+    where
+        T: marker::Send + 'static,
+    {
+        self.0.quiet.run(f).await
     }
 
     pub fn epoch(&self) -> Epoch {
