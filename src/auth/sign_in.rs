@@ -236,7 +236,7 @@ impl Directory {
         match scope.credential {
             Credential::Root => None,
             Credential::Key(id) => self.key_expires_at(id),
-            Credential::Token { expires_at } => Some(expires_at),
+            Credential::Token { expires_at, .. } => Some(expires_at),
             Credential::Session(id) => self.sessions.read().by_id(id).map(|live| live.as_opened().expires_at),
         }
     }
