@@ -19,13 +19,13 @@ use super::open_text::OpenTexts;
 use super::registry::Vacancy;
 use super::running::Share;
 use super::{Bounds, Error, Receipt, Shared};
-use crate::chat::conversation::{Command, Conversation};
+use crate::chat::conversation::{Command, Conversation, Doomed, Refusal};
 use crate::chat::event::{Entry, Problem, Seq};
 use crate::chat::message::Opaque;
 use crate::chat::turn::{CallFailure, Effect, Fence, Input};
 use crate::clock::Timestamp;
 use crate::id::{ConversationId, MessageId, TurnId, UserId};
-use crate::store::{self, IdempotencyKey, KeyScope, Lane, Record};
+use crate::store::{self, Branch, IdempotencyKey, KeyScope, Lane, Record};
 
 /// Mails that wait while a commit is in flight; a model that is faster waits in turn.
 pub(super) const MAILBOX: usize = 128;
@@ -311,6 +311,7 @@ impl Actor {
             return Ok(first);
         }
         let wants_a_turn = wants_a_turn(&command);
+        let command = self.informed(command).await?;
         let mut batch = self.batch();
         batch.take(command)?;
         if wants_a_turn {
@@ -340,6 +341,18 @@ impl Actor {
         match self.share.reserve(outcome, turns_per_user) {
             true => Ok(()),
             false => Err(Error::TooManyTurns { most: turns_per_user }),
+        }
+    }
+
+    /// Adds what only the store knows.
+    async fn informed(&self, command: Command) -> Result<Command, Error> {
+        let Command::DeleteBranch(doomed) = command else { return Ok(command) };
+        let message_id = doomed.message_id;
+        let branch = self.shared.store.branch(self.id, message_id, self.conversation.places()).await?;
+        let Branch { parent_id, own, places } = branch.ok_or(Error::NotFound)?;
+        match own {
+            true => Ok(Command::DeleteBranch(Doomed { message_id, parent_id, places })),
+            false => Err(Refusal::Inherited { message_id }.into()),
         }
     }
 
@@ -509,8 +522,13 @@ enum Asleep {
 /// Whether somebody asks for more work. What ends work, or was promised before, is never refused for want of room.
 fn wants_a_turn(command: &Command) -> bool {
     match command {
-        Command::Create { .. } | Command::Send(_) => true,
-        Command::Cancel { .. }
+        Command::Create { .. } | Command::Send(_) | Command::Regenerate(_) => true,
+        Command::MoveHead { .. }
+        | Command::DeleteBranch(_)
+        | Command::Mark { .. }
+        | Command::Compact { .. }
+        | Command::Uncompact { .. }
+        | Command::Cancel { .. }
         | Command::Turn { .. }
         | Command::Recover
         | Command::Reorder { .. }

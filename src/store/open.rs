@@ -54,7 +54,9 @@ pub(super) struct Place {
     pub vfs: Option<String>,
 }
 
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001_init.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("../../migrations/0001_init.sql"), include_str!("../../migrations/0002_trees.sql")];
+
 /// The version of the tables that this program knows.
 pub const SCHEMA: i64 = MIGRATIONS.len() as i64;
 

@@ -34,6 +34,7 @@ async fn a_user_has_so_many_turns_running_and_no_more() {
     let mut app = TestApp::with_bounds(bounds).await;
     let owner = app.people.owner.clone();
     let places = [app.conversation().await, app.conversation().await, app.conversation().await];
+    app.talk(&places[2], "count to 2").await;
     let first = send(&app, &owner, &places[0]).await.is(202);
     send(&app, &owner, &places[1]).await.is(202);
 
@@ -43,6 +44,8 @@ async fn a_user_has_so_many_turns_running_and_no_more() {
     let before = count(&app).await;
     assert_eq!(create_with_message(&app, &owner).await.problem(429), "rate-limited");
     assert_eq!(count(&app).await, before, "what was refused made no conversation");
+    let another = app.post(&format!("{}/regenerate", places[2]), &json!({})).await;
+    assert_eq!(another.problem(429), "rate-limited");
     // What waits behind a running turn runs in its place.
     send(&app, &owner, &places[0]).await.is(202);
     create_with_message(&app, &app.people.member).await.is(201);

@@ -2,6 +2,7 @@
 
 mod app;
 mod bounds;
+mod branches;
 mod conversations;
 mod memory;
 mod messages;
