@@ -4,9 +4,11 @@
 //! process of the command itself while no server runs. One request and one answer per line, as JSON.
 
 mod command;
+mod probe;
 mod socket;
 
-pub use command::{Answer, Command, Refused};
+pub use command::{Answer, Command, Refused, Status};
+pub use probe::probe;
 pub use socket::{Listener, ask, serve};
 
 use std::path::Path;

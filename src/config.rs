@@ -89,6 +89,8 @@ impl Server {
     pub fn url(&self, listen: SocketAddr) -> String {
         match &self.public_url {
             Some(url) => url.to_string(),
+            // Every address of the machine is no address that a browser can open.
+            None if listen.ip().is_unspecified() => format!("http://localhost:{}", listen.port()),
             None => format!("http://{listen}"),
         }
     }
@@ -278,9 +280,9 @@ pub struct Limits {
     /// Streams and sockets that one user has open.
     pub streams_per_user: u32,
     /// Turns that one user has running.
-    pub turns_per_user: u32,
+    pub turns_per_user: usize,
     /// Sends that wait in one conversation.
-    pub queue_per_conversation: u32,
+    pub queue_per_conversation: usize,
 }
 
 impl Default for Limits {

@@ -53,6 +53,27 @@ impl DataDir {
     }
 }
 
+/// A process that has a data directory to itself.
+#[derive(Debug)]
+pub struct Worker {
+    pub pid: Option<String>,
+}
+
+/// Who works in the directory, if anyone does. Makes nothing.
+pub fn worker(path: &Path) -> io::Result<Option<Worker>> {
+    let mut lock = match File::open(path.join("weir.lock")) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    // Shared, and let go of at once: a server that starts in this very moment is the only one that it could hinder.
+    match lock.try_lock_shared() {
+        Ok(()) => Ok(None),
+        Err(TryLockError::WouldBlock) => Ok(Some(Worker { pid: read_pid(&mut lock) })),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
 /// For people only: the lock itself is the kernel's, and ends with the process.
 fn write_pid(lock: &mut File) -> io::Result<()> {
     lock.set_len(0)?;

@@ -8,6 +8,7 @@ pub mod chat;
 pub mod clock;
 pub mod config;
 pub mod data_dir;
+pub mod doctor;
 #[cfg(feature = "failpoints")]
 pub mod failpoint;
 pub mod http;

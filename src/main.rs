@@ -1,7 +1,6 @@
 //! The arguments, then [`server::run`] or a command of the operator.
 
-use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use weir::admin::{self, Answer, Command};
 use weir::auth::ApiKey;
 use weir::config::{self, Config, Flags};
 use weir::data_dir;
+use weir::doctor::{self, State};
 use weir::http;
 use weir::id::KeyId;
 use weir::scope::{Permission, WorkspaceRole};
@@ -63,6 +63,14 @@ enum Action {
     Openapi,
     /// Ask the server whether it is alive; exits 0 or 1
     Healthcheck(Settings),
+    /// Check all that a server needs, and say what to do; exits 0, or 1 where something does not work
+    Doctor {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        settings: Settings,
+    },
 }
 
 #[derive(Args)]
@@ -141,12 +149,19 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match act(arguments.action.unwrap_or(Action::Serve(arguments.serve))) {
         Ok(()) => ExitCode::SUCCESS,
+        // It has said everything.
+        Err(error) if error.is::<Unwell>() => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("{error:#}");
             ExitCode::from(exit_code(&error))
         }
     }
 }
+
+/// The doctor found something that does not work.
+#[derive(Debug, thiserror::Error)]
+#[error("something does not work")]
+struct Unwell;
 
 /// 2: it can only work once the configuration, or what else runs here, has changed.
 fn exit_code(error: &anyhow::Error) -> u8 {
@@ -171,7 +186,14 @@ fn act(action: Action) -> anyhow::Result<()> {
             print!("{}", http::openapi::document());
             Ok(())
         }
-        Action::Healthcheck(settings) => healthcheck(load(settings)?.server.listen),
+        Action::Healthcheck(settings) => {
+            let listen = load(settings)?.server.listen;
+            match admin::probe(listen, "/healthz").with_context(|| format!("no answer from {listen}"))? {
+                200 => Ok(()),
+                status => bail!("{listen} answered {status}"),
+            }
+        }
+        Action::Doctor { json, settings } => diagnose(json, settings),
     }
 }
 
@@ -182,8 +204,14 @@ impl<A: Subcommand> Group<A> {
 }
 
 fn load(settings: Settings) -> Result<Config, config::Error> {
-    let Settings { config, data, listen } = settings;
-    Config::load(&Flags { config, data, listen }, |name| std::env::var(name).ok())
+    Config::load(&settings.into(), |name| std::env::var(name).ok())
+}
+
+impl From<Settings> for Flags {
+    fn from(settings: Settings) -> Self {
+        let Settings { config, data, listen } = settings;
+        Self { config, data, listen }
+    }
 }
 
 fn keys_command(action: KeysAction) -> Command {
@@ -237,6 +265,7 @@ fn administer(config: &Config, command: Command) -> anyhow::Result<()> {
         Answer::SetupCode(code) => {
             writeln!(out, "{}", config.server.setup_link(config.server.listen, &code))?
         }
+        Answer::Status(status) => writeln!(out, "{}", status.version)?,
         Answer::Workspaces(workspaces) => {
             for workspace in workspaces {
                 writeln!(out, "{}\t{}\t{}", workspace.id, workspace.name, workspace.created_at)?;
@@ -258,27 +287,18 @@ fn key_row(key: &ApiKey) -> String {
     format!("{id}\t{}..\t{}\t{user}\t{state}\t{used}\t{permissions}", key.prefix, key.name)
 }
 
-fn healthcheck(listen: SocketAddr) -> anyhow::Result<()> {
-    const TIMEOUT: Duration = Duration::from_secs(2);
-    let ip = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ip => ip,
-    };
-    let address = SocketAddr::new(ip, listen.port());
-    let ask = || -> std::io::Result<Vec<u8>> {
-        let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
-        stream.set_read_timeout(Some(TIMEOUT))?;
-        write!(stream, "GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
-        let mut status = vec![0; "HTTP/1.1 200".len()];
-        stream.read_exact(&mut status)?;
-        Ok(status)
-    };
-    let status = ask().with_context(|| format!("no answer from {address}"))?;
-    if !status.ends_with(b" 200") {
-        bail!("{address} answered {}", String::from_utf8_lossy(&status));
+fn diagnose(json: bool, settings: Settings) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let report = runtime.block_on(doctor::examine(&settings.into()));
+    let mut out = std::io::stdout().lock();
+    match json {
+        true => writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?,
+        false => writeln!(out, "{report}")?,
     }
-    Ok(())
+    match report.state() {
+        State::Ok | State::Warn => Ok(()),
+        State::Fail => Err(Unwell.into()),
+    }
 }
 
 /// As in the API: lowercase.

@@ -90,7 +90,30 @@ pub enum Credential {
     /// A JSON Web Token.
     Token {
         expires_at: Timestamp,
+        /// What one of ours was made with, and ends with. Others' tokens end on their own.
+        maker: Option<Maker>,
     },
+}
+
+/// The credential that a token of ours goes back to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Maker {
+    Root,
+    Key(KeyId),
+    Session(SessionId),
+}
+
+impl Credential {
+    /// What a token that is made with this goes back to.
+    pub const fn as_maker(self) -> Option<Maker> {
+        match self {
+            Self::Root => Some(Maker::Root),
+            Self::Key(id) => Some(Maker::Key(id)),
+            Self::Session(id) => Some(Maker::Session(id)),
+            Self::Token { maker, .. } => maker,
+        }
+    }
 }
 
 impl Scope {

@@ -1,10 +1,12 @@
 //! The composition root: builds, starts and stops everything, in order.
 
-mod issuers;
+pub(crate) mod issuers;
 mod listen;
-mod providers;
+mod notify;
+pub(crate) mod providers;
 mod telemetry;
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,9 +24,10 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::http;
-use crate::runtime::Runtime;
 use crate::runtime::agent::DEFAULT_AGENT;
+use crate::runtime::{Bounds, Runtime};
 use crate::store::{self, Store};
+use notify::Stage;
 use providers::Roster;
 
 const TIDIES_EVERY: Duration = Duration::from_secs(60);
@@ -52,7 +55,11 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {}", config.server.listen))?;
 
     let address = listener.local_addr()?;
-    let runtime = Runtime::new(store.clone(), roster.agents, clock);
+    let bounds = Bounds {
+        turns_per_user: config.limits.turns_per_user,
+        queue_per_conversation: config.limits.queue_per_conversation,
+    };
+    let runtime = Runtime::with_bounds(store.clone(), roster.agents, clock, bounds);
     runtime.recover(startup.unfinished).await;
     let options = edges(&config);
     let state = http::State::new(runtime.clone(), directory.clone(), roster.providers, numbers, options);
@@ -68,10 +75,14 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     chores.spawn(tidy(directory.clone(), state.clone()));
     let tidied = runtime.clone();
     chores.spawn(async move { tidied.keep_tidy().await });
-    announce(address, &runtime).await;
+    announce(&config, address, &directory)?;
+    Stage::Ready.tell();
+    let introduced = runtime.clone();
+    chores.spawn(async move { introduce(&introduced).await });
 
     admin::serve(commands, &directory, signals.next()).await;
 
+    Stage::Stopping.tell();
     info!("stopping: no new turns, running ones get {:?}", config.server.grace);
     state.stop();
     tokio::select! {
@@ -137,8 +148,18 @@ impl Signals {
 }
 
 /// What a person needs to know to begin, and nothing else.
-async fn announce(address: SocketAddr, runtime: &Runtime) {
-    println!("weir listens on http://{address}");
+fn announce(config: &Config, address: SocketAddr, directory: &Directory) -> anyhow::Result<()> {
+    say(format_args!("weir listens on http://{address}"));
+    if directory.needs_setup() {
+        let code = directory.create_setup_code(directory.owner())?;
+        let link = config.server.setup_link(address, &code);
+        say(format_args!("to begin, open {link} (it counts once, and for a day)"));
+    }
+    Ok(())
+}
+
+/// Says who answers. A provider that is slow to say holds nothing up.
+async fn introduce(runtime: &Runtime) {
     for agent in runtime.agents().iter() {
         let provider = &agent.options.provider;
         let label =
@@ -146,9 +167,15 @@ async fn announce(address: SocketAddr, runtime: &Runtime) {
         match agent.model(None).await {
             Ok(model) => {
                 let context = agent.context_tokens(&model);
-                println!("{label}provider {provider}, model {}, {context} tokens of context", model.id);
+                let model = model.id;
+                say(format_args!("{label}provider {provider}, model {model}, {context} tokens of context"));
             }
-            Err(failure) => println!("{label}provider {provider} is not usable yet: {failure}"),
+            Err(failure) => say(format_args!("{label}provider {provider} is not usable yet: {failure}")),
         }
     }
+}
+
+/// A server goes on where nobody listens to what it prints.
+fn say(line: std::fmt::Arguments) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }

@@ -16,6 +16,7 @@ const FLOORS: &[&[&str]] = &[
     &["config", "data_dir"],
     &["admin"],
     &["server"],
+    &["doctor"],
     &["main", "lib"],
 ];
 

@@ -1,83 +1,16 @@
 //! The binary as an operator meets it: starting, refusing to start, and the commands beside it.
 
+#[path = "support/site.rs"]
+mod site;
+
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixDatagram;
+use std::process::Stdio;
+use std::time::Duration;
 
-struct Site {
-    dir: tempfile::TempDir,
-}
-
-impl Site {
-    fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap() }
-    }
-
-    fn data(&self) -> PathBuf {
-        self.dir.path().join("data")
-    }
-
-    fn mode(&self, path: &str) -> u32 {
-        fs::metadata(self.dir.path().join(path)).unwrap().permissions().mode() & 0o777
-    }
-
-    /// `weir` in this directory, with an environment of its own.
-    fn weir(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
-        command.args(arguments).current_dir(self.dir.path()).env_clear().stdin(Stdio::null());
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.weir(arguments).output().unwrap()
-    }
-
-    /// What a command that succeeds prints.
-    fn printed(&self, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn serve(&self) -> Server {
-        let mut command = self.weir(&["serve", "--listen", "127.0.0.1:0"]);
-        command.env("OPENAI_API_KEY", "unused").stdout(Stdio::null()).stderr(Stdio::null());
-        let server = Server(command.spawn().unwrap());
-        let start = Instant::now();
-        while !answers(&self.data()) {
-            assert!(start.elapsed() < Duration::from_secs(20), "the server did not open its admin.sock");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        server
-    }
-}
-
-fn answers(data: &Path) -> bool {
-    std::os::unix::net::UnixStream::connect(data.join("admin.sock")).is_ok()
-}
-
-struct Server(Child);
-
-impl Server {
-    fn terminate(mut self) -> Option<i32> {
-        Command::new("kill").arg(self.0.id().to_string()).status().unwrap();
-        self.0.wait().unwrap().code()
-    }
-
-    fn kill(mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+use site::{Server, Site, answers};
 
 #[test]
 fn a_configuration_error_names_file_key_and_expectation_and_exits_2() {
@@ -199,6 +132,83 @@ fn a_setup_link_is_made_with_and_without_a_running_server() {
     assert!(site.printed(&["setup-link"]).starts_with("https://chat.example.com/setup#code="));
     let nobody = site.run(&["setup-link", "--user", "nobody"]);
     assert_eq!(String::from_utf8_lossy(&nobody.stderr), "there is no user `nobody`\n");
+}
+
+/// A server with the demo model, and what it printed at its start.
+fn greeted(site: &Site, public_url: Option<&str>) -> (Server, Vec<String>) {
+    fs::write(site.dir.path().join("weir.toml"), "[providers.demo]\nkind = \"demo\"\n").unwrap();
+    let mut server = site.serve_with(|command| {
+        command.stdout(Stdio::piped());
+        if let Some(url) = public_url {
+            command.env("WEIR_PUBLIC_URL", url);
+        }
+    });
+    let mut said: Vec<String> = Vec::new();
+    for line in BufReader::new(server.0.stdout.take().unwrap()).lines() {
+        said.push(line.unwrap());
+        if said.last().is_some_and(|line| line.starts_with("provider ")) {
+            break;
+        }
+    }
+    (server, said)
+}
+
+fn link(said: &[String]) -> &str {
+    let words = said[1].split(' ').find(|word| word.contains("/setup#code=wsetup_"));
+    words.unwrap_or_else(|| panic!("{said:?}"))
+}
+
+#[test]
+fn a_start_prints_a_fresh_setup_link_until_somebody_can_sign_in() {
+    let site = Site::new();
+    let (server, first) = greeted(&site, Some("https://chat.example.com"));
+    assert!(link(&first).starts_with("https://chat.example.com/setup#code="), "{first:?}");
+    assert_eq!(first[2], "provider demo, model demo, 128000 tokens of context");
+    assert_eq!(server.terminate(), Some(0));
+
+    let (server, second) = greeted(&site, None);
+    let address = second[0].strip_prefix("weir listens on http://").unwrap();
+    assert!(link(&second).starts_with(&format!("http://{address}/setup#code=")), "{second:?}");
+    let code = |said: &[String]| link(said).rsplit('=').next().unwrap().to_owned();
+    let set_up = |code: &str| {
+        let body = format!(r#"{{"code": "{code}", "name": "Ada", "password": "correct horse battery"}}"#);
+        let mut stream = TcpStream::connect(address).unwrap();
+        let length = body.len();
+        let head = format!(
+            "POST /v1/auth/setup HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n\
+             Content-Length: {length}\r\nConnection: close\r\n\r\n"
+        );
+        stream.write_all((head + &body).as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split(' ').nth(1).unwrap().to_owned()
+    };
+    assert_eq!(set_up(&code(&first)), "403", "the newer link has taken its place");
+    assert_eq!(set_up(&code(&second)), "201");
+    assert_eq!(server.terminate(), Some(0));
+
+    let (server, third) = greeted(&site, None);
+    assert_eq!(third.len(), 2, "{third:?}");
+    assert_eq!(server.terminate(), Some(0));
+}
+
+#[test]
+fn systemd_is_told_when_the_server_is_ready_and_when_it_stops() {
+    let site = Site::new();
+    let path = site.dir.path().join("notify.sock");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let heard = || {
+        let mut text = [0; 64];
+        let read = socket.recv(&mut text).unwrap();
+        String::from_utf8_lossy(&text[..read]).into_owned()
+    };
+    let server = site.serve_with(|command| {
+        command.env("NOTIFY_SOCKET", &path);
+    });
+    assert_eq!(heard(), "READY=1");
+    assert_eq!(server.terminate(), Some(0));
+    assert_eq!(heard(), "STOPPING=1");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //! with `WINDOW=60` each run of streams lasts so many seconds, long enough to attach a profiler to the process that it
 //! names.
 
+mod attack;
 mod http;
 mod load;
 mod parts;
@@ -24,6 +25,7 @@ fn main() -> anyhow::Result<()> {
     match arguments[..] {
         ["upstream"] => upstream::run(),
         ["relay", upstream] => relay::run(upstream),
+        ["attack", address] => attack::run(address),
         ["load", address, kind] => load::run(address, kind),
         _ => parts::run(),
     }

@@ -4,6 +4,7 @@ mod baseline;
 mod cpu;
 mod gate;
 mod idle;
+mod login;
 mod open;
 mod resume;
 mod sustained;
@@ -20,6 +21,7 @@ type Part = fn(&World) -> anyhow::Result<Vec<Row>>;
 const PARTS: &[(&str, Part)] = &[
     ("baseline", baseline::run),
     ("gate", gate::run),
+    ("login", login::run),
     ("cpu", cpu::run),
     ("sustained", sustained::run),
     ("idle", idle::run),

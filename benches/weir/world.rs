@@ -89,19 +89,37 @@ impl World {
         model: &str,
         window: Duration,
     ) -> anyhow::Result<Streamed> {
+        self.stream_while(server, count, model, sleep, window)
+    }
+
+    /// The same, while something else goes on for as long as it is told.
+    pub fn stream_while(
+        &self,
+        server: &Server,
+        count: usize,
+        model: &str,
+        meanwhile: impl FnOnce(Duration) -> anyhow::Result<()>,
+        window: Duration,
+    ) -> anyhow::Result<Streamed> {
         let message = json!({"agent": model, "message": {"text": "Say something long."}});
         let ids = create(server, count, &message)?;
         let paths = ids.iter().map(|id| format!("/v1/conversations/{id}/events?after=0"));
-        self.measure(Load::open(&server.address, Kind::Sse, paths)?, server.id(), window)
+        self.measure(Load::open(&server.address, Kind::Sse, paths)?, server.id(), meanwhile, window)
     }
 
     /// The same through the relay.
     pub fn relay(&self, count: usize, model: &str, window: Duration) -> anyhow::Result<Streamed> {
         let paths = std::iter::repeat_n(format!("/{model}"), count);
-        self.measure(Load::open(&self.relay_address, Kind::Relay, paths)?, self.relay.id(), window)
+        self.measure(Load::open(&self.relay_address, Kind::Relay, paths)?, self.relay.id(), sleep, window)
     }
 
-    fn measure(&self, mut load: Load, of: u32, window: Duration) -> anyhow::Result<Streamed> {
+    fn measure(
+        &self,
+        mut load: Load,
+        of: u32,
+        meanwhile: impl FnOnce(Duration) -> anyhow::Result<()>,
+        window: Duration,
+    ) -> anyhow::Result<Streamed> {
         std::thread::sleep(SETTLE);
         // Longer, where someone wants to attach a profiler.
         let window = match std::env::var("WINDOW") {
@@ -111,7 +129,7 @@ impl World {
         eprintln!("  process {of}: {window:?}");
         load.begin()?;
         let before = cpu_seconds(of)?;
-        std::thread::sleep(window);
+        meanwhile(window)?;
         let cpu_seconds = cpu_seconds(of)? - before;
         let counted = load.end()?;
         self.finish_streams()?;
@@ -132,6 +150,11 @@ impl World {
         }
         bail!("the upstream's streams did not end")
     }
+}
+
+fn sleep(window: Duration) -> anyhow::Result<()> {
+    std::thread::sleep(window);
+    Ok(())
 }
 
 /// Readers in a process of their own.

@@ -39,6 +39,8 @@ pub enum Command {
         name: String,
     },
     ListWorkspaces,
+    /// Who answers here.
+    Status,
     /// A code with which a user chooses a name and a password.
     CreateSetupCode {
         user: Option<String>,
@@ -57,6 +59,13 @@ pub enum Answer {
     Users(Vec<User>),
     Workspaces(Vec<Workspace>),
     SetupCode(#[serde(with = "key_text")] KeyText),
+    Status(Status),
+}
+
+/// The process that works in the data directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    pub version: String,
 }
 
 /// Why a command was not carried out, for the person who gave it.
@@ -123,6 +132,7 @@ impl Command {
                 };
                 Ok(Answer::SetupCode(directory.create_setup_code(user_id)?))
             }
+            Self::Status => Ok(Answer::Status(Status { version: env!("CARGO_PKG_VERSION").to_owned() })),
             Self::ListWorkspaces => Ok(Answer::Workspaces(directory.workspaces()?)),
         }
     }

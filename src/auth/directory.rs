@@ -21,7 +21,7 @@ use super::token_holder::Tokens;
 use super::{ApiKey, AuthError, Error, Membership, User, Workspace, permissions_of};
 use crate::clock::{Clock, Timestamp};
 use crate::id::{KeyId, UserId, WorkspaceId};
-use crate::scope::{Credential, Permission, Scope, WorkspaceRole};
+use crate::scope::{Credential, Maker, Permission, Scope, WorkspaceRole};
 
 const NEVER: i64 = i64::MIN;
 
@@ -137,9 +137,20 @@ impl Directory {
             Credential::Root => self.root_scope(&snapshot).ok(),
             Credential::Key(id) => snapshot.by_id.get(&id).and_then(|key| key.scope(self.now()).ok()),
             Credential::Session(id) => self.session_scope(id),
-            Credential::Token { expires_at } => return self.token_stands(scope, expires_at),
+            Credential::Token { expires_at, maker } => return self.token_stands(scope, expires_at, maker),
         };
         now.as_ref() == Some(scope)
+    }
+
+    /// Whether what a token was made with still lets its holder in.
+    pub(super) fn maker_stands(&self, maker: Maker) -> bool {
+        match maker {
+            Maker::Root => self.root_key.is_some(),
+            Maker::Key(id) => {
+                self.snapshot.load().by_id.get(&id).is_some_and(|key| key.scope(self.now()).is_ok())
+            }
+            Maker::Session(id) => self.session_scope(id).is_some(),
+        }
     }
 
     /// Marked whenever a key or session is revoked or a user suspended: what is open may have to end.
@@ -177,7 +188,8 @@ impl Directory {
         Ok((key, text))
     }
 
-    /// Makes a key for the caller, with no right that the caller does not have.
+    /// Makes a key for the caller, with no right that the caller does not have, and no longer life than that of the
+    /// key or token that the caller came with.
     pub fn create_own_key(
         &self,
         scope: &Scope,
@@ -186,6 +198,12 @@ impl Directory {
         expires_at: Option<Timestamp>,
     ) -> Result<(ApiKey, KeyText), Error> {
         let permissions = within(permissions, &scope.permissions)?;
+        let end = match scope.credential {
+            Credential::Key(_) | Credential::Token { .. } => self.expires_at(scope),
+            // A person in their browser may make what lasts.
+            Credential::Root | Credential::Session(_) => None,
+        };
+        let expires_at = expires_at.into_iter().chain(end).min();
         let (workspace_id, user_id) = (scope.workspace_id, scope.user_id);
         self.create_key(NewKey { workspace_id, user_id, name, permissions, expires_at })
     }
@@ -383,6 +401,10 @@ impl Snapshot {
         }
         let here = user.memberships.iter().find(|membership| membership.workspace_id == workspace_id);
         Ok(here.ok_or(AuthError::Unknown)?.role)
+    }
+
+    pub fn may_come_in(&self, id: UserId) -> bool {
+        self.users.get(&id).is_some_and(|user| user.suspended_at.is_none() && !user.memberships.is_empty())
     }
 
     pub fn user(&self, id: UserId) -> Option<&User> {

@@ -19,10 +19,11 @@ use crate::clock::Timestamp;
 use crate::id::{KeyId, SessionId, UserId, WorkspaceId};
 use crate::scope::{Permission, WorkspaceRole};
 
+pub use database::SCHEMA;
 pub use directory::{Directory, NewKey};
 pub use key::KeyText;
 pub use password::{LEAST_CHARS as LEAST_PASSWORD_CHARS, MOST_BYTES as MOST_PASSWORD_BYTES};
-pub use sign_in::{Opened, Visitor};
+pub use sign_in::{Candidate, HashedPassword, Opened, Proven, Visitor};
 pub use token_holder::{LONGEST_TTL, MintError, NewToken};
 
 /// A tenant.

@@ -2,8 +2,9 @@
 
 use std::sync::LazyLock;
 
-use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::password_hash::{Output, ParamsString, PasswordHash, Salt, SaltString};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use parking_lot::Mutex;
 use rand::TryRng;
 use rand::rngs::SysRng;
 use secrecy::{ExposeSecret, SecretString};
@@ -14,19 +15,27 @@ pub const LEAST_CHARS: usize = 10;
 /// Longer ones would let anyone choose how much there is to hash.
 pub const MOST_BYTES: usize = 1024;
 
+const OUTPUT_BYTES: usize = 32;
+
 /// 19 MiB, 2 passes, 1 lane: the first choice of OWASP's password storage cheat sheet.
-fn argon2id() -> Argon2<'static> {
-    let params = Params::new(19 * 1024, 2, 1, None).expect("the parameters are within argon2's bounds");
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+fn usual() -> Params {
+    Params::new(19 * 1024, 2, 1, None).expect("the parameters are within argon2's bounds")
 }
 
 /// What is kept of a password, as a PHC string. Takes some 20 ms of a core and 19 MiB.
 pub(super) fn hash(password: &SecretString) -> String {
     let mut salt = [0; 16];
     SysRng.try_fill_bytes(&mut salt).expect("the system has randomness");
-    let salt = SaltString::encode_b64(&salt).expect("16 bytes are a salt");
-    let hash = argon2id().hash_password(password.expose_secret().as_bytes(), &salt);
-    hash.expect("a bounded password can be hashed").to_string()
+    let params = usual();
+    let text = SaltString::encode_b64(&salt).expect("16 bytes are a salt");
+    let kept = PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(&params).expect("the parameters can be written down"),
+        salt: Some(text.as_salt()),
+        hash: argon2id(params, password, &salt),
+    };
+    kept.to_string()
 }
 
 /// Whether the password is the one that was hashed. Without one, the same work is done for nothing, so that the time
@@ -35,17 +44,39 @@ pub(super) fn matches(password: &SecretString, kept: Option<&str>) -> bool {
     metrics::counter!("weir_password_checks_total").increment(1);
     let parsed = PasswordHash::new(kept.unwrap_or(&NOBODYS)).or_else(|_| PasswordHash::new(&NOBODYS));
     let parsed = parsed.expect("a hash of our own is a PHC string");
-    let verified = argon2id().verify_password(password.expose_secret().as_bytes(), &parsed);
-    verified.is_ok() && kept.is_some()
+    let mut salt = [0; Salt::MAX_LENGTH];
+    let salt = parsed.salt.and_then(|text| text.decode_b64(&mut salt).ok());
+    let (Ok(params), Some(salt), Some(expected)) = (Params::try_from(&parsed), salt, parsed.hash) else {
+        return false;
+    };
+    // `Output` compares in constant time.
+    argon2id(params, password, salt) == Some(expected) && kept.is_some()
+}
+
+/// Used again for each hash. To fetch so much from the system and give it back would hold up every thread that needs
+/// memory, and longest while a thread of low priority is at it.
+static MEMORY: Mutex<Vec<Block>> = Mutex::new(Vec::new());
+
+fn argon2id(params: Params, password: &SecretString, salt: &[u8]) -> Option<Output> {
+    let blocks = params.block_count();
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    let mut memory = MEMORY.lock();
+    if memory.len() < blocks {
+        memory.resize(blocks, Block::new());
+    }
+    Output::init_with(OUTPUT_BYTES, |output| {
+        let password = password.expose_secret().as_bytes();
+        Ok(argon2.hash_password_into_with_memory(password, salt, output, &mut memory[..blocks])?)
+    })
+    .ok()
 }
 
 /// Made with other parameters than new ones are.
 pub(super) fn is_outdated(kept: &str) -> bool {
     let parsed = PasswordHash::new(kept).ok();
     let params = parsed.and_then(|hash| Params::try_from(&hash).ok());
-    let now = argon2id();
+    let now = usual();
     params.is_none_or(|kept| {
-        let now = now.params();
         (kept.m_cost(), kept.t_cost(), kept.p_cost()) != (now.m_cost(), now.t_cost(), now.p_cost())
     })
 }
@@ -66,6 +97,24 @@ mod tests {
         assert!(!matches(&wrong, Some(&kept)));
         assert!(!matches(&SecretString::from("nobody has this password"), None));
         assert!(!matches(&right, Some("damaged")));
+    }
+
+    #[test]
+    fn what_is_kept_is_what_others_keep() {
+        use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+        let (right, wrong) = (SecretString::from("correct horse"), SecretString::from("correct house"));
+        let others = Argon2::new(Algorithm::Argon2id, Version::V0x13, usual());
+        let kept = hash(&right);
+        let parsed = PasswordHash::new(&kept).unwrap();
+        assert!(others.verify_password(b"correct horse", &parsed).is_ok());
+        let salt = SaltString::encode_b64(&[7; 16]).unwrap();
+        let theirs = others.hash_password(b"correct horse", &salt).unwrap().to_string();
+        assert!(matches(&right, Some(&theirs)) && !matches(&wrong, Some(&theirs)));
+        // Also where more memory was asked for.
+        let large = Params::new(32 * 1024, 1, 1, None).unwrap();
+        let large = Argon2::new(Algorithm::Argon2id, Version::V0x13, large);
+        let theirs = large.hash_password(b"correct horse", &salt).unwrap().to_string();
+        assert!(matches(&right, Some(&theirs)) && is_outdated(&theirs));
     }
 
     #[test]

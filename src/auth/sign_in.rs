@@ -30,6 +30,47 @@ pub struct Opened {
     pub token: KeyText,
 }
 
+/// A password as it is kept.
+#[derive(Debug)]
+pub struct HashedPassword(String);
+
+impl HashedPassword {
+    /// Takes a while.
+    pub fn of(password: &SecretString) -> Self {
+        Self(password::hash(password))
+    }
+}
+
+/// Somebody who wants to sign in.
+#[derive(Debug)]
+pub struct Candidate {
+    login: String,
+    found: Option<(UserId, String)>,
+}
+
+/// Somebody who knew the password.
+#[derive(Debug)]
+pub struct Proven {
+    user_id: UserId,
+    login: String,
+    kept: String,
+    /// Where the kept one was made with other parameters than today's.
+    renewed: Option<HashedPassword>,
+}
+
+impl Candidate {
+    /// Takes a while, and the same whether it is the name that is wrong or the password.
+    pub fn prove(self, password: &SecretString) -> Option<Proven> {
+        let Self { login, found } = self;
+        if !password::matches(password, found.as_ref().map(|(_, kept)| kept.as_str())) {
+            return None;
+        }
+        let (user_id, kept) = found?;
+        let renewed = password::is_outdated(&kept).then(|| HashedPassword::of(password));
+        Some(Proven { user_id, login, kept, renewed })
+    }
+}
+
 impl Directory {
     /// Whether nobody has a name and a password yet.
     pub fn needs_setup(&self) -> bool {
@@ -48,30 +89,37 @@ impl Directory {
         Ok(code)
     }
 
-    /// Uses the code up: from now on its user signs in with that name and password, and only with those. Hashes, so
-    /// it takes a while.
+    /// Whether a code still counts, so that nobody makes the server hash without one.
+    pub fn check_setup_code(&self, code: &str) -> Result<(), Error> {
+        let code = KeyHash::of(code);
+        match database::sign_in::setup_code_counts(&self.db.lock(), &code, self.now())? {
+            true => Ok(()),
+            false => Err(Error::NoSuchCode),
+        }
+    }
+
+    /// Uses the code up: from now on its user signs in with that name and password, and only with those.
     pub fn set_up(
         &self,
         code: &str,
         name: String,
-        password: &SecretString,
+        password: &HashedPassword,
         visitor: Visitor,
     ) -> Result<Opened, Error> {
         let (name, now) = (valid_name(name)?, self.now());
-        let code = KeyHash::of(code);
-        // Nobody makes the server hash without a code.
-        if !database::sign_in::setup_code_counts(&self.db.lock(), &code, now)? {
-            return Err(Error::NoSuchCode);
-        }
-        let (login, kept) = (name.to_lowercase(), password::hash(password));
+        let login = name.to_lowercase();
         let mut db = self.db.lock();
         let transaction = db.transaction()?;
-        let found = database::sign_in::use_setup_code(&transaction, &code, now)?;
+        let found = database::sign_in::use_setup_code(&transaction, &KeyHash::of(code), now)?;
         let user_id = found.ok_or(Error::NoSuchCode)?;
+        // Their code counts again once they may come in.
+        if !self.snapshot.load().may_come_in(user_id) {
+            return Err(Error::NoSuchCode);
+        }
         if database::sign_in::login(&transaction, &login)?.is_some_and(|(taken_by, _)| taken_by != user_id) {
             return Err(Error::LoginTaken(name));
         }
-        database::sign_in::set_login(&transaction, user_id, &login, &kept, now)?;
+        database::sign_in::set_login(&transaction, user_id, &login, &password.0, now)?;
         database::sign_in::set_user_name(&transaction, user_id, &name)?;
         // Whoever knew the old password is out.
         database::sign_in::revoke_sessions_of(&transaction, user_id, now)?;
@@ -80,34 +128,34 @@ impl Directory {
         self.refresh(&db)?;
         drop(db);
         self.announce();
-        self.open_session(user_id, visitor)?.ok_or_else(|| Error::NoSuchUser(user_id.to_string()))
+        self.open_session(user_id, visitor)?.ok_or(Error::NoSuchCode)
     }
 
-    /// Signs in. Takes the same time, and says the same, whether it is the name that is wrong or the password. Hashes,
-    /// so it takes a while.
-    pub fn log_in(
-        &self,
-        name: &str,
-        password: &SecretString,
-        visitor: Visitor,
-    ) -> Result<Option<Opened>, Error> {
+    /// What is kept of whoever signs in under that name, if there is such a one.
+    pub fn candidate(&self, name: &str) -> Result<Candidate, Error> {
         let login = name.trim().to_lowercase();
         let found = database::sign_in::login(&self.db.lock(), &login)?;
-        if !password::matches(password, found.as_ref().map(|(_, kept)| kept.as_str())) {
+        Ok(Candidate { login, found })
+    }
+
+    /// Signs in whoever knew the password; not if that has changed meanwhile.
+    pub fn log_in(&self, proven: Proven, visitor: Visitor) -> Result<Option<Opened>, Error> {
+        let Proven { user_id, login, kept, renewed } = proven;
+        let db = self.db.lock();
+        if database::sign_in::login(&db, &login)? != Some((user_id, kept)) {
             return Ok(None);
         }
-        let Some((user_id, kept)) = found else { return Ok(None) };
-        if password::is_outdated(&kept) {
-            let renewed = password::hash(password);
-            database::sign_in::set_login(&self.db.lock(), user_id, &login, &renewed, self.now())?;
+        if let Some(HashedPassword(renewed)) = renewed {
+            database::sign_in::set_login(&db, user_id, &login, &renewed, self.now())?;
         }
+        drop(db);
         self.open_session(user_id, visitor)
     }
 
     /// `None` for a user who may not come in.
     fn open_session(&self, user_id: UserId, visitor: Visitor) -> Result<Option<Opened>, Error> {
         let snapshot = self.snapshot.load();
-        let Some(user) = snapshot.user(user_id).filter(|user| user.suspended_at.is_none()) else {
+        let Some(user) = snapshot.user(user_id).filter(|_| snapshot.may_come_in(user_id)) else {
             return Ok(None);
         };
         // The first one is the one that the user was made in.
@@ -188,7 +236,7 @@ impl Directory {
         match scope.credential {
             Credential::Root => None,
             Credential::Key(id) => self.key_expires_at(id),
-            Credential::Token { expires_at } => Some(expires_at),
+            Credential::Token { expires_at, .. } => Some(expires_at),
             Credential::Session(id) => self.sessions.read().by_id(id).map(|live| live.as_opened().expires_at),
         }
     }

@@ -149,7 +149,8 @@ fn a_suspended_user_is_out_with_every_key_and_may_come_back() {
     let user = f.user(WorkspaceRole::Member);
     let (_, text) = f.key(user.id, &[]);
     let scope = f.authenticate(&text).unwrap();
-    let token = Scope { credential: Credential::Token { expires_at: START.plus(DAY) }, ..scope.clone() };
+    let token =
+        Scope { credential: Credential::Token { expires_at: START.plus(DAY), maker: None }, ..scope.clone() };
     assert!(f.directory.still_valid(&token));
 
     let changes = f.directory.changes();

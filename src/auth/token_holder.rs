@@ -14,7 +14,7 @@ use super::token::{Claims, Creation, Issuer, Label, Mint, OUR_ISSUER};
 use super::{AuthError, Error, Membership, User, Workspace, database, permissions_of};
 use crate::clock::Timestamp;
 use crate::id::{ConversationId, UserId, WorkspaceId};
-use crate::scope::{Credential, Permission, Scope, WorkspaceRole};
+use crate::scope::{Credential, Maker, Permission, Scope, WorkspaceRole};
 
 /// A token of ours lives no longer.
 pub const LONGEST_TTL: Duration = Duration::from_secs(86_400);
@@ -37,8 +37,8 @@ type Holder = (UserId, WorkspaceId);
 /// What a new token is to allow; never more than its maker may.
 #[derive(Debug, Clone, Default)]
 pub struct NewToken {
-    /// Absent: the maker. Another one needs `tokens:mint`: one of our users by id, or any name, which is a user made
-    /// at first sight.
+    /// Absent: the maker. Another one needs `tokens:mint`: any name, which is a user made at first sight, or the id of
+    /// such a user.
     pub subject: Option<String>,
     /// Absent: the maker's role, for another subject `member`.
     pub role: Option<WorkspaceRole>,
@@ -52,7 +52,7 @@ pub enum MintError {
     NotForOthers,
     #[error("a token is never stronger than its maker")]
     Stronger,
-    #[error("there is no such user in this workspace")]
+    #[error("there is no such user, or not one that tokens may be made for")]
     NoSuchUser,
     #[error(transparent)]
     Directory(#[from] Error),
@@ -94,13 +94,16 @@ impl Directory {
             let user_id = claims.sub.parse().map_err(|_| AuthError::Unknown)?;
             let workspace_id = claims.workspace.as_deref().unwrap_or_default();
             let workspace_id = workspace_id.parse().map_err(|_| AuthError::Unknown)?;
-            return self.token_scope(user_id, workspace_id, &claims);
+            if claims.weir_maker.is_some_and(|maker| !self.maker_stands(maker)) {
+                return Err(AuthError::Revoked);
+            }
+            return self.token_scope(user_id, workspace_id, &claims, claims.weir_maker);
         }
         let issuer = self.tokens.issuers.iter().find(|issuer| issuer.options.issuer == label.issuer);
         let issuer = issuer.ok_or(AuthError::Unknown)?;
         let claims = issuer.check(token, &label, self.now()).await?;
         let (user_id, workspace_id) = self.holder(issuer, &claims)?;
-        self.token_scope(user_id, workspace_id, &claims)
+        self.token_scope(user_id, workspace_id, &claims, None)
     }
 
     fn token_scope(
@@ -108,6 +111,7 @@ impl Directory {
         user_id: UserId,
         workspace_id: WorkspaceId,
         claims: &Claims,
+        maker: Option<Maker>,
     ) -> Result<Scope, AuthError> {
         let role = self.snapshot.load().role(user_id, workspace_id)?;
         let role = claims.role.unwrap_or(WorkspaceRole::Member).min(role);
@@ -123,15 +127,17 @@ impl Directory {
             user_id,
             role,
             permissions,
-            credential: Credential::Token { expires_at: claims.expires_at() },
+            credential: Credential::Token { expires_at: claims.expires_at(), maker },
             only: claims.conversation_ids.clone().map(Arc::from),
         })
     }
 
     /// Whether the holder may still come in, as far as the token went.
-    pub(super) fn token_stands(&self, scope: &Scope, expires_at: Timestamp) -> bool {
+    pub(super) fn token_stands(&self, scope: &Scope, expires_at: Timestamp, maker: Option<Maker>) -> bool {
         let role = self.snapshot.load().role(scope.user_id, scope.workspace_id);
-        self.now() < expires_at && role.is_ok_and(|role| role >= scope.role)
+        self.now() < expires_at
+            && role.is_ok_and(|role| role >= scope.role)
+            && maker.is_none_or(|maker| self.maker_stands(maker))
     }
 
     fn holder(&self, issuer: &Issuer, claims: &Claims) -> Result<Holder, AuthError> {
@@ -229,6 +235,7 @@ impl Directory {
             role: Some(role),
             scopes: Some(scopes.filter(handed).collect()),
             conversation_ids: new.conversation_ids.or_else(|| maker.only.as_ref().map(|only| only.to_vec())),
+            weir_maker: maker.credential.as_maker(),
             exp: u64::try_from(expires_at.millis() / 1000).unwrap_or(0),
             nbf: seconds,
             iat: Some(seconds),
@@ -236,22 +243,23 @@ impl Directory {
         Ok((self.tokens.mint.sign(&claims), claims.expires_at()))
     }
 
-    /// One of our users in that workspace by id, or the user of that name, made at first sight.
+    /// The user of that name, made at first sight; also by id. Who was not made so is a person of their own, whose
+    /// private conversations are nobody else's to read.
     fn subject(
         &self,
         workspace_id: WorkspaceId,
         subject: &str,
         role: WorkspaceRole,
     ) -> Result<UserId, MintError> {
+        // What one workspace calls its users is nothing to another.
+        let issuer = format!("{OUR_ISSUER}:{workspace_id}");
         if let Ok(id) = subject.parse::<UserId>() {
-            let here = self.snapshot.load().role(id, workspace_id);
-            return here.map(|_| id).map_err(|_| MintError::NoSuchUser);
+            let made_so = database::token::is_external_user(&self.db.lock(), &issuer, id)?;
+            return if made_so { Ok(id) } else { Err(MintError::NoSuchUser) };
         }
         if subject.is_empty() || subject.len() > EXTERNAL_ID_BYTES || subject.chars().any(char::is_control) {
             return Err(MintError::NoSuchUser);
         }
-        // What one workspace calls its users is nothing to another.
-        let issuer = format!("{OUR_ISSUER}:{workspace_id}");
         let mut db = self.db.lock();
         let transaction = db.transaction().map_err(Error::from)?;
         let user_id = match database::token::external_user(&transaction, &issuer, subject)? {

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 use toml::{Table, Value};
 
+use crate::chat::conversation::MAX_QUEUED_TURNS;
+
 use super::{Agent, Config, DEFAULT_AGENT, Error, ProviderChoice, ROOT_KEY_MIN_CHARS};
 
 /// What the command line says about the configuration.
@@ -138,6 +140,13 @@ impl Config {
             return wrong(
                 "limits.message_bytes".to_owned(),
                 format!("expected at most limits.body_bytes ({body}), found {message}"),
+            );
+        }
+        if self.limits.queue_per_conversation > MAX_QUEUED_TURNS {
+            let found = self.limits.queue_per_conversation;
+            return wrong(
+                "limits.queue_per_conversation".to_owned(),
+                format!("expected at most {MAX_QUEUED_TURNS}, found {found}"),
             );
         }
         for (name, agent) in &self.agents {

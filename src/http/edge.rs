@@ -96,8 +96,11 @@ impl Place {
 
     /// A page of ours: what is in `Origin` is what is in `Host`, or what people type.
     fn is_ours(&self, origin: &str, options: &Options) -> bool {
-        let authority = origin.split_once("://").map(|(_, authority)| authority.to_ascii_lowercase());
-        authority.is_some() && authority == self.host || options.public_url.as_deref() == Some(origin)
+        let Some((scheme, authority)) = origin.split_once("://") else { return false };
+        // Whoever sits between may serve an unencrypted page under our name.
+        let is_safe = scheme == "https" || !self.is_tls;
+        let is_host = self.host.as_deref() == Some(authority.to_ascii_lowercase().as_str());
+        is_host && is_safe || options.public_url.as_deref() == Some(origin)
     }
 
     /// Proof that a page of ours asks, as only a browser can give it (`Sec-Fetch-Site`, or else `Origin`).
@@ -198,6 +201,18 @@ mod tests {
         {
             let seen = place(&options, "127.0.0.1", &[("host", host)]);
             assert_eq!(seen.check_host(&options).is_ok(), allowed, "{host}");
+        }
+    }
+
+    #[test]
+    fn an_unencrypted_page_of_our_name_is_not_ours_behind_tls() {
+        let options = Options { public_url: Some("https://chat.example.com".into()), ..behind_a_proxy() };
+        let headers = [("x-forwarded-proto", "https"), ("host", "chat.example.com")];
+        let seen = place(&options, "10.1.2.3", &headers);
+        for (origin, ours) in [("https://chat.example.com", true), ("http://chat.example.com", false)] {
+            let map = HeaderMap::from_iter([(ORIGIN, origin.parse().unwrap())]);
+            assert_eq!(seen.is_same_origin(&map, &options), ours, "{origin}");
+            assert_eq!(seen.may_connect(&map, &options), ours, "{origin}");
         }
     }
 

@@ -197,6 +197,9 @@ impl From<runtime::Error> for Error {
             runtime::Error::NotFound => Self::not_found(),
             runtime::Error::Refused(refusal) => refusal.into(),
             runtime::Error::KeyReused => Self::new(Kind::KeyReused, detail),
+            runtime::Error::TooManyTurns { .. } | runtime::Error::QueueFull { .. } => {
+                Self::new(Kind::RateLimited, detail).retry_after(Duration::from_secs(5))
+            }
             runtime::Error::Draining => {
                 Self::new(Kind::ShuttingDown, detail).retry_after(Duration::from_secs(5))
             }

@@ -1,4 +1,4 @@
-//! How much anyone may ask for in a minute, and how many passwords are looked at.
+//! How much anyone may ask for in a minute, and how often somebody may try to sign in.
 //!
 //! The generic cell rate algorithm (`governor`): a bucket that refills evenly. Told as the IETF's `RateLimit` fields
 //! (draft-ietf-httpapi-ratelimit-headers).
@@ -6,7 +6,6 @@
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -14,7 +13,7 @@ use governor::clock::{Clock, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use sha2::{Digest, Sha256};
 
 use super::problem::{Error, Kind, Result};
 use crate::scope::{Credential, Scope};
@@ -25,24 +24,28 @@ pub const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-pol
 /// Passwords tried for one account from one place, for one account at all, and from one place at all, in a minute.
 const TRIES: [u32; 3] = [10, 60, 60];
 
-/// Passwords that are hashed at a time: each takes a core for some 20 ms. More wait, and more than that are refused.
-const HASHED_AT_ONCE: usize = 1;
-const WAITING: usize = 16;
-
 type Keyed<K> = RateLimiter<K, DefaultKeyedStateStore<K>, DefaultClock, StateInformationMiddleware>;
 
 pub struct Rates {
     requests: Limit<Scoped>,
     requests_per_minute: u32,
-    account_from_place: Limit<(String, Neighbourhood)>,
-    account: Limit<String>,
+    account_from_place: Limit<(Account, Neighbourhood)>,
+    account: Limit<Account>,
     place: Limit<Neighbourhood>,
-    hashing: Semaphore,
-    waiting: AtomicUsize,
 }
 
 /// Each key has its own allowance; what a person does in several browsers is one.
 type Scoped = (crate::id::UserId, Option<crate::id::KeyId>);
+
+/// The hash of a name as it is typed: whoever invents names does not choose how much is remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Account([u8; 32]);
+
+impl Account {
+    fn of(name: &str) -> Self {
+        Self(Sha256::digest(name.trim().to_lowercase()).into())
+    }
+}
 
 /// An address, or the network that an IPv6 user has to themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -66,8 +69,6 @@ impl Rates {
             account_from_place: Limit::per_minute(both),
             account: Limit::per_minute(account),
             place: Limit::per_minute(place),
-            hashing: Semaphore::new(HASHED_AT_ONCE),
-            waiting: AtomicUsize::new(0),
         }
     }
 
@@ -84,35 +85,26 @@ impl Rates {
         }
     }
 
-    /// Counts a try to sign in under that name from there.
+    /// Counts a try to sign in under that name from there. What one place may not is not held against the account.
     pub fn attempt(&self, name: &str, address: Option<IpAddr>) -> Result<()> {
-        let (name, place) = (name.trim().to_lowercase(), Neighbourhood::of(address));
-        let [both, account, anywhere] = TRIES;
-        let taken = [
-            (self.place.take(&place), anywhere),
-            (self.account_from_place.take(&(name.clone(), place)), both),
-            (self.account.take(&name), account),
-        ];
-        let refused = taken.into_iter().filter_map(|(taken, quota)| Some((taken.err()?, quota)));
-        match refused.max() {
-            None => Ok(()),
-            Some((wait, quota)) => {
-                Err(too_many("so many tries to sign in", Left { quota, left: 0, wait: Some(wait) }))
-            }
-        }
+        let (account, place) = (Account::of(name), Neighbourhood::of(address));
+        let [both, account_alone, anywhere] = TRIES;
+        let refused = |quota: u32| {
+            move |wait| too_many("so many tries to sign in", Left { quota, left: 0, wait: Some(wait) })
+        };
+        self.place.take(&place).map_err(refused(anywhere))?;
+        self.account_from_place.take(&(account, place)).map_err(refused(both))?;
+        self.account.take(&account).map_err(refused(account_alone))?;
+        Ok(())
     }
 
-    /// Waits for its turn to hash a password.
-    pub async fn hashing(&self) -> Result<SemaphorePermit<'_>> {
-        let waiting = Waiting(&self.waiting);
-        if self.waiting.fetch_add(1, Ordering::Relaxed) >= WAITING {
-            drop(waiting);
-            let wait = Duration::from_secs(2);
-            return Err(
-                Error::new(Kind::RateLimited, "many people sign in right now; try again").retry_after(wait)
-            );
-        }
-        Ok(self.hashing.acquire().await.expect("the semaphore is never closed"))
+    /// Counts a try with a setup code from there.
+    pub fn setup(&self, address: Option<IpAddr>) -> Result<()> {
+        let quota = TRIES[2];
+        let taken = self.place.take(&Neighbourhood::of(address));
+        taken
+            .map(drop)
+            .map_err(|wait| too_many("so many tries to sign in", Left { quota, left: 0, wait: Some(wait) }))
     }
 
     /// Forgets those who were quiet for long enough to have all of their allowance again.
@@ -121,14 +113,6 @@ impl Rates {
         self.account_from_place.0.retain_recent();
         self.account.0.retain_recent();
         self.place.0.retain_recent();
-    }
-}
-
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -265,6 +265,7 @@ impl Session {
 
     /// Another credential of the same person in the same workspace. What is followed goes on.
     async fn renew(&mut self, token: &str) -> Result<()> {
+        self.state.rates().request(&self.scope)?;
         let scope = authenticate(&self.state, Some(token), Permission::ConversationsRead).await?;
         let same = (scope.user_id, scope.workspace_id) == (self.scope.user_id, self.scope.workspace_id);
         // What is followed was checked against the old limits.
@@ -291,6 +292,8 @@ impl Session {
         if self.subscriptions.len() >= most {
             return Err(Error::new(Kind::RateLimited, format!("at most {most} subscriptions on one socket")));
         }
+        // It costs what a request costs.
+        self.state.rates().request(&self.scope)?;
         let stream = match (conversation_id, feed) {
             (Some(text), false) => {
                 let conversation_id: ConversationId = text.parse().map_err(|_| Error::not_found())?;

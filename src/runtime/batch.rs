@@ -78,6 +78,11 @@ impl Batch {
         Ok(())
     }
 
+    /// What the conversation is after the commands that were taken in.
+    pub fn outcome(&self) -> &Conversation {
+        &self.draft
+    }
+
     fn fold(&mut self) {
         let new = &self.entries[self.folded..];
         if !new.is_empty() {

@@ -19,7 +19,7 @@ use super::live::Live;
 use super::open_text::OpenTexts;
 use super::registry::Vacancy;
 use super::running::Share;
-use super::{Error, Receipt, Shared, title};
+use super::{Bounds, Error, Receipt, Shared, title};
 use crate::chat::compaction::Compaction;
 use crate::chat::conversation::{Command, Conversation, ConversationChanges, Doomed, Refusal};
 use crate::chat::event::{Entry, Event, Problem, Seq};
@@ -157,7 +157,8 @@ pub(super) async fn run(id: ConversationId, shared: Arc<Shared>, vacancy: Vacanc
     let Vacancy { origin, mailbox, address, live, generation } = vacancy;
     match load(id, origin, &shared, &live).await {
         Ok(Some((conversation, seq))) => {
-            let share = shared.running.share();
+            let mut share = shared.running.share();
+            share.set(&conversation);
             let actor = Actor {
                 id,
                 shared,
@@ -425,9 +426,13 @@ impl Actor {
         {
             return Ok(first);
         }
+        let wants_a_turn = wants_a_turn(&command);
         let command = self.informed(command).await?;
         let mut batch = self.batch();
         batch.take(command)?;
+        if wants_a_turn {
+            self.check_bounds(batch.outcome())?;
+        }
         let receipt = Receipt {
             conversation_id: self.id,
             message_id: receipt.message_id,
@@ -435,8 +440,24 @@ impl Actor {
             seq: batch.end,
         };
         let key = idempotency.map(|key| key.into_record(receipt, self.shared.clock.now()));
-        self.commit(batch, key).await?;
+        if let Err(error) = self.commit(batch, key).await {
+            self.share.set(&self.conversation);
+            return Err(error);
+        }
         Ok(receipt)
+    }
+
+    /// Whether a send may make this of the conversation; if so, what it starts counts from here on.
+    fn check_bounds(&mut self, outcome: &Conversation) -> Result<(), Error> {
+        let Bounds { turns_per_user, queue_per_conversation } = self.shared.bounds;
+        let queued = outcome.queue.len();
+        if queued > self.conversation.queue.len() && queued > queue_per_conversation {
+            return Err(Error::QueueFull { most: queue_per_conversation });
+        }
+        match self.share.reserve(outcome, turns_per_user) {
+            true => Ok(()),
+            false => Err(Error::TooManyTurns { most: turns_per_user }),
+        }
     }
 
     /// Adds what only the store knows.
@@ -527,7 +548,7 @@ impl Actor {
 
     fn forget_what_ended(&mut self) {
         let turns = &self.conversation.turns;
-        self.share.set(turns.len());
+        self.share.set(&self.conversation);
         self.deadlines.retain(|(_, turn_id)| turns.contains_key(turn_id));
         self.running.retain(|turn_id, call| {
             let alive = turns.contains_key(turn_id);
@@ -615,6 +636,26 @@ impl Actor {
 enum Asleep {
     Yes,
     No,
+}
+
+/// Whether somebody asks for more work. What ends work, or was promised before, is never refused for want of room.
+fn wants_a_turn(command: &Command) -> bool {
+    match command {
+        Command::Create { .. } | Command::Send(_) | Command::Regenerate(_) => true,
+        Command::MoveHead { .. }
+        | Command::DeleteBranch(_)
+        | Command::Mark { .. }
+        | Command::Compact { .. }
+        | Command::Uncompact { .. }
+        | Command::Cancel { .. }
+        | Command::Turn { .. }
+        | Command::Recover
+        | Command::Reorder { .. }
+        | Command::EditQueued { .. }
+        | Command::Withdraw { .. }
+        | Command::Update { .. }
+        | Command::Delete => false,
+    }
 }
 
 impl Idempotency {

@@ -13,6 +13,10 @@ pub enum Error {
     Refused(#[from] Refusal),
     #[error("the idempotency key was used with another request")]
     KeyReused,
+    #[error("{most} turns of yours are running; send again when one has ended")]
+    TooManyTurns { most: usize },
+    #[error("{most} messages wait in this conversation; send again when one has started")]
+    QueueFull { most: usize },
     #[error("the server is stopping and takes no new messages")]
     Draining,
     #[error("the conversation is not available at the moment")]
@@ -34,6 +38,8 @@ impl Error {
             Self::NotFound
             | Self::Refused(_)
             | Self::KeyReused
+            | Self::TooManyTurns { .. }
+            | Self::QueueFull { .. }
             | Self::Draining
             | Self::UnknownAgent
             | Self::Model(_)
@@ -55,6 +61,8 @@ impl Error {
             Self::NotFound
             | Self::Refused(_)
             | Self::KeyReused
+            | Self::TooManyTurns { .. }
+            | Self::QueueFull { .. }
             | Self::Draining
             | Self::Unavailable
             | Self::UnknownAgent

@@ -14,6 +14,7 @@ pub mod follow;
 pub mod frame;
 pub mod live;
 mod open_text;
+mod quiet;
 mod reattach;
 mod registry;
 mod running;
@@ -37,7 +38,9 @@ use tokio::sync::oneshot;
 use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::chat::compaction::Compaction;
-use crate::chat::conversation::{Command, Conversation, ConversationInfo, Doomed, ForkPoint, Send};
+use crate::chat::conversation::{
+    Command, Conversation, ConversationInfo, Doomed, ForkPoint, MAX_QUEUED_TURNS, Send,
+};
 use crate::chat::event::{Cursor, Entry, Epoch, Seq};
 use crate::clock::Clock;
 use crate::id::{ConversationId, MessageId, TurnId};
@@ -46,6 +49,7 @@ use agent::Agents;
 use compaction::Wanted;
 use conversation::{Mail, Origin};
 use live::{Live, RingBudget};
+use quiet::Quiet;
 use registry::{Registry, Vacancy};
 use running::RunningTurns;
 
@@ -66,9 +70,26 @@ struct Shared {
     store: Store,
     agents: Agents,
     clock: Clock,
+    bounds: Bounds,
     registry: Registry,
     running: Arc<RunningTurns>,
+    quiet: Quiet,
     draining: AtomicBool,
+}
+
+/// What a send may bring about at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Turns that one user has running.
+    pub turns_per_user: usize,
+    /// Sends that wait in one conversation, where [`MAX_QUEUED_TURNS`] is not fewer.
+    pub queue_per_conversation: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { turns_per_user: usize::MAX, queue_per_conversation: MAX_QUEUED_TURNS }
+    }
 }
 
 /// What a sender is told once its command is durable. A repeat under the same key is told the same.
@@ -93,13 +114,19 @@ pub enum From {
 
 impl Runtime {
     pub fn new(store: Store, agents: Agents, clock: Clock) -> Self {
+        Self::with_bounds(store, agents, clock, Bounds::default())
+    }
+
+    pub fn with_bounds(store: Store, agents: Agents, clock: Clock, bounds: Bounds) -> Self {
         let registry = Registry::new(store.epoch(), RingBudget::new(RING_BUDGET));
         Self(Arc::new(Shared {
             store,
             agents,
             clock,
+            bounds,
             registry,
             running: Arc::default(),
+            quiet: Quiet::start(),
             draining: AtomicBool::new(false),
         }))
     }
@@ -116,6 +143,10 @@ impl Runtime {
         &self.0.clock
     }
 
+    pub fn bounds(&self) -> Bounds {
+        self.0.bounds
+    }
+
     /// Runs what computes or waits for the disk for longer than a moment, away from the threads that serve streams.
     pub async fn aside<T>(&self, f: impl FnOnce() -> T + marker::Send + 'static) -> T
     where
@@ -125,6 +156,15 @@ impl Runtime {
             Ok(done) => done,
             Err(failed) => std::panic::resume_unwind(failed.into_panic()),
         }
+    }
+
+    /// Runs what computes for long and may take longer still: one after the other, in the time that everything else
+    /// leaves over. `None` where too much waits for that already.
+    pub async fn quietly<T>(&self, f: impl FnOnce() -> T + marker::Send + 'static) -> Option<T>
+    where
+        T: marker::Send + 'static,
+    {
+        self.0.quiet.run(f).await
     }
 
     pub fn epoch(&self) -> Epoch {

@@ -29,7 +29,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 pub use self::error::{Conflict, Error};
-pub use self::open::Options;
+pub use self::open::{Options, SCHEMA};
 pub use self::read::*;
 pub use self::record::{
     Alone, Batch, IdempotencyKey, Job, KeyScope, Lane, Piece, Record, Replicate, ReplicateError, Run,

@@ -56,6 +56,10 @@ pub(super) struct Place {
 
 const MIGRATIONS: &[&str] =
     &[include_str!("../../migrations/0001_init.sql"), include_str!("../../migrations/0002_trees.sql")];
+
+/// The version of the tables that this program knows.
+pub const SCHEMA: i64 = MIGRATIONS.len() as i64;
+
 const STATEMENTS: usize = 128;
 const BUSY: Duration = Duration::from_secs(5);
 /// A checkpoint that finds readers at work comes again.

@@ -24,8 +24,8 @@ use weir::http::stall::CutOff;
 use weir::http::{self, Options, State};
 use weir::id::{KeyId, UserId, WorkspaceId};
 use weir::provider::{self, Kind, Provider};
-use weir::runtime::Runtime;
 use weir::runtime::agent::{Agent, AgentOptions, Agents};
+use weir::runtime::{Bounds, Runtime};
 use weir::scope::{Permission, WorkspaceRole};
 use weir::store::{self, Store};
 
@@ -41,6 +41,7 @@ pub struct TestApp {
     pub state: State,
     runtime: Runtime,
     provider: Arc<dyn Provider>,
+    bounds: Bounds,
     server: JoinHandle<()>,
     client: reqwest::Client,
     dir: TempDir,
@@ -91,28 +92,39 @@ impl TestApp {
     pub async fn with_issuers(issuers: Vec<Issuer>) -> Self {
         let demo = provider::Options::new(Kind::Demo);
         let demo = provider::connect(&demo, &|_| None, Clock::System).unwrap();
-        Self::whole(demo, Self::options(), issuers).await
+        Self::whole(demo, Self::options(), issuers, Bounds::default()).await
+    }
+
+    pub async fn with_bounds(bounds: Bounds) -> Self {
+        let demo = provider::Options::new(Kind::Demo);
+        let demo = provider::connect(&demo, &|_| None, Clock::System).unwrap();
+        Self::whole(demo, Self::options(), Vec::new(), bounds).await
     }
 
     pub async fn with(provider: Arc<dyn Provider>, options: Options) -> Self {
-        Self::whole(provider, options, Vec::new()).await
+        Self::whole(provider, options, Vec::new(), Bounds::default()).await
     }
 
-    async fn whole(provider: Arc<dyn Provider>, options: Options, issuers: Vec<Issuer>) -> Self {
+    async fn whole(
+        provider: Arc<dyn Provider>,
+        options: Options,
+        issuers: Vec<Issuer>,
+        bounds: Bounds,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let directory = Directory::open(&dir.path().join("control.db"), Clock::System).unwrap();
         let directory = Arc::new(directory.with_issuers(issuers));
         let people = People::in_it(&directory);
-        let (runtime, state, address, server) = start(&dir, &directory, &provider, options).await;
+        let (runtime, state, address, server) = start(&dir, &directory, &provider, bounds, options).await;
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { address, directory, people, state, runtime, provider, server, client, dir }
+        Self { address, directory, people, state, runtime, provider, bounds, server, client, dir }
     }
 
     /// Cuts everything off in the middle of what it does, and starts anew on the same data.
     pub async fn restart(&mut self) {
         self.server.abort();
         self.runtime.store().close().await;
-        let started = start(&self.dir, &self.directory, &self.provider, Self::options()).await;
+        let started = start(&self.dir, &self.directory, &self.provider, self.bounds, Self::options()).await;
         (self.runtime, self.state, self.address, self.server) = started;
     }
 
@@ -208,6 +220,7 @@ async fn start(
     dir: &TempDir,
     directory: &Arc<Directory>,
     provider: &Arc<dyn Provider>,
+    bounds: Bounds,
     options: Options,
 ) -> (Runtime, State, SocketAddr, JoinHandle<()>) {
     let now = Timestamp::from_millis(1_795_000_000_000);
@@ -234,7 +247,7 @@ async fn start(
     let titled = AgentOptions { id: "titled".to_owned(), titles: true, ..agent.clone() };
     let small = AgentOptions { id: "small".to_owned(), context_tokens: Some(1000), ..agent.clone() };
     let agents = [agent, other, small, titled].map(|options| Agent::new(options, provider.clone()).unwrap());
-    let runtime = Runtime::new(store, Agents::new(agents), Clock::System);
+    let runtime = Runtime::with_bounds(store, Agents::new(agents), Clock::System, bounds);
     runtime.recover(startup.unfinished).await;
     let providers = BTreeMap::from([("test".to_owned(), provider.clone())]);
     let state = State::new(runtime.clone(), directory.clone(), providers, numbers(), options);

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 
 use weir::http::{Options, Rule, every_route};
 use weir::id::UserId;
@@ -27,6 +28,13 @@ async fn set_up(app: &TestApp, body: &Value) -> Answer {
 
 async fn me(app: &TestApp, browser: &Browser) -> Answer {
     Answer::of(app.browse(browser, Method::GET, "/v1/me")).await
+}
+
+/// How many passwords were hashed to compare them.
+async fn checked(app: &TestApp) -> u64 {
+    let numbers = Answer::of(app.request(Method::GET, "/metrics", crate::app::NUMBERS)).await.text;
+    let line = numbers.lines().find_map(|line| line.strip_prefix("weir_password_checks_total "));
+    line.map_or(0, |count| count.parse::<u64>().unwrap())
 }
 
 #[tokio::test]
@@ -69,25 +77,33 @@ async fn a_setup_code_makes_a_login_once() {
 }
 
 #[tokio::test]
+async fn the_code_of_a_suspended_user_counts_once_they_may_come_in_again() {
+    let app = TestApp::demo().await;
+    let bob = person(&app, "Bob", WorkspaceRole::Member);
+    let code = app.directory.create_setup_code(bob).unwrap();
+    let body = json!({"code": code.expose(), "name": "Bob", "password": PASSWORD});
+    app.directory.suspend_user(bob).unwrap();
+    assert_eq!(set_up(&app, &body).await.problem(403), "setup-code");
+    assert_eq!(app.get("/v1/meta").await.is(200)["setup_needed"], true, "nothing was set");
+    app.directory.reinstate_user(bob).unwrap();
+    set_up(&app, &body).await.is(201);
+}
+
+#[tokio::test]
 async fn whatever_is_wrong_with_a_login_it_is_the_same_answer_after_the_same_work() {
     let app = TestApp::demo().await;
     app.sign_up(app.directory.owner(), "Ada").await;
     let suspended = person(&app, "Bob", WorkspaceRole::Member);
     app.sign_up(suspended, "Bob").await;
     app.directory.suspend_user(suspended).unwrap();
-    let checked = async || {
-        let numbers = Answer::of(app.request(Method::GET, "/metrics", crate::app::NUMBERS)).await.text;
-        let line = numbers.lines().find_map(|line| line.strip_prefix("weir_password_checks_total "));
-        line.map_or(0, |count| count.parse::<u64>().unwrap())
-    };
     let mut answers = Vec::new();
     for (name, password) in [("Ada", "wrong password"), ("Nobody", PASSWORD), ("Bob", PASSWORD)] {
-        let before = checked().await;
+        let before = checked(&app).await;
         let answer = log_in(&app, name, password).await;
         assert_eq!(answer.problem(401), "unauthorized");
         assert_eq!(answer.header("set-cookie"), "");
         // Other tests of this process may check passwords too.
-        assert!(checked().await > before, "a password was hashed for {name}");
+        assert!(checked(&app).await > before, "a password was hashed for {name}");
         answers.push(answer.text);
     }
     assert!(answers.windows(2).all(|pair| pair[0] == pair[1]), "{answers:?}");
@@ -267,6 +283,46 @@ async fn guessing_passwords_ends_soon_and_the_answer_says_when_to_go_on() {
     // Even the right password has to wait now, but not someone else's.
     assert_eq!(log_in(&app, "Ada", PASSWORD).await.status, 429);
     assert_eq!(log_in(&app, "Bob", "some password").await.status, 401);
+}
+
+#[tokio::test]
+async fn whoever_hangs_up_has_nothing_hashed() {
+    let app = TestApp::demo().await;
+    app.sign_up(app.directory.owner(), "Ada").await;
+    // What is compared with where there is no such user is made once.
+    log_in(&app, "Nobody", PASSWORD).await;
+    let before = checked(&app).await;
+    for n in 0..14 {
+        let body = format!(r#"{{"name": "guest {n}", "password": "some password"}}"#);
+        let length = body.len();
+        let mut socket = tokio::net::TcpStream::connect(app.address).await.unwrap();
+        let head = format!(
+            "POST /v1/auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+             content-length: {length}\r\n\r\n"
+        );
+        socket.write_all((head + &body).as_bytes()).await.unwrap();
+        // Time enough to begin, not to end: an unoptimised hash takes some tenths of a second.
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    log_in(&app, "Ada", PASSWORD).await.is(200);
+    let hashed = checked(&app).await - before;
+    assert!(hashed <= 8, "{hashed} passwords were hashed, most of them for nobody");
+}
+
+#[tokio::test]
+async fn a_setup_code_is_not_kept_from_its_user_by_the_tries_of_others() {
+    let proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    let app = TestApp::with_options(Options { trusted_proxies: proxies, ..TestApp::options() }).await;
+    let from = |n: u32, body: Value| {
+        let request = app.request(Method::POST, "/v1/auth/setup", "").json(&body);
+        Answer::of(request.header("X-Forwarded-For", format!("192.0.2.{n}")))
+    };
+    for n in 0..70 {
+        let wrong = json!({"code": "wsetup_guess", "name": "Eve", "password": PASSWORD});
+        assert_eq!(from(n, wrong).await.problem(403), "setup-code");
+    }
+    let code = app.directory.create_setup_code(app.directory.owner()).unwrap();
+    from(100, json!({"code": code.expose(), "name": "Ada", "password": PASSWORD})).await.is(201);
 }
 
 #[tokio::test]

@@ -282,3 +282,26 @@ async fn a_cookie_opens_a_socket_for_our_own_pages_only_and_its_end_closes_it() 
     assert_eq!(closed, Some(4401));
     assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
 }
+
+#[tokio::test]
+async fn what_is_asked_on_a_socket_counts_as_requests() {
+    let options = weir::http::Options { requests_per_minute: Some(6), ..TestApp::options() };
+    let app = TestApp::with_options(options).await;
+    let path = app.conversation().await;
+    // With these two, four are left.
+    let mut socket = Socket::open(&app, &app.people.owner).await;
+    for id in 1..=5 {
+        socket.say(json!({"op": "subscribe", "id": id, "conversation_id": id_of(&path)})).await;
+        if id < 5 {
+            let said = socket.hear_until(|frame| frame["op"] == "caught_up").await;
+            assert_eq!(said.last().unwrap()["id"], id);
+            socket.say(json!({"op": "unsubscribe", "id": id})).await;
+        }
+    }
+    assert_eq!(socket.problem().await, (json!(5), "rate-limited".to_owned()));
+    socket.say(json!({"op": "auth", "token": app.people.owner})).await;
+    assert_eq!(socket.problem().await, (Value::Null, "rate-limited".to_owned()));
+    // It stays open all the same.
+    socket.say(json!({"op": "ping"})).await;
+    assert_eq!(socket.hear().await.unwrap()["op"], "pong");
+}

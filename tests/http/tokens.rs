@@ -307,6 +307,70 @@ async fn a_minted_token_is_never_stronger_than_its_maker() {
 }
 
 #[tokio::test]
+async fn a_minted_token_ends_with_what_it_was_made_with() {
+    let app = app().await;
+    let owner = app.sign_up(app.directory.owner(), "Ada").await;
+    let request = app.browse(&owner, Method::POST, "/v1/auth/tokens").json(&json!({"ttl": 3600}));
+    let by_session = Answer::of(request).await.is(201)["token"].as_str().unwrap().to_owned();
+    let by_key = mint(&app, &app.people.owner, &json!({"ttl": 3600})).await.is(201);
+    let by_key = by_key["token"].as_str().unwrap().to_owned();
+    let of_token =
+        mint(&app, &by_key, &json!({"ttl": 60})).await.is(201)["token"].as_str().unwrap().to_owned();
+    for token in [&by_session, &by_key, &of_token] {
+        me(&app, token).await.is(200);
+    }
+    let stream = app.request(Method::GET, "/v1/feed", &of_token).send().await.unwrap();
+    assert_eq!(stream.status(), 200);
+
+    assert_eq!(Answer::of(app.browse(&owner, Method::POST, "/v1/auth/logout")).await.status, 204);
+    assert_eq!(me(&app, &by_session).await.problem(401), "unauthorized");
+    me(&app, &by_key).await.is(200);
+    app.directory.revoke_key(app.people.owner_key).unwrap();
+    let since = std::time::Instant::now();
+    for token in [&by_key, &of_token] {
+        assert_eq!(me(&app, token).await.problem(401), "unauthorized");
+    }
+    let said = crate::app::read_events(stream, |_| false).await;
+    assert_eq!(said.last().unwrap().data["status"], 401);
+    assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
+}
+
+#[tokio::test]
+async fn nobody_mints_a_token_for_another_person() {
+    let app = app().await;
+    let owner = app.sign_up(app.directory.owner(), "Ada").await;
+    let for_subject = async |subject: &Value| {
+        let body = json!({"ttl": 60, "subject": subject});
+        Answer::of(app.browse(&owner, Method::POST, "/v1/auth/tokens").json(&body)).await
+    };
+    // A member who has an account of their own has private conversations of their own.
+    let member = me(&app, &app.people.member).await.is(200)["user"]["id"].clone();
+    assert_eq!(for_subject(&member).await.invalid(), "/subject");
+    let made = for_subject(&json!("customer-7")).await.is(201);
+    let customer = me(&app, made["token"].as_str().unwrap()).await.is(200)["user"]["id"].clone();
+    let again = for_subject(&customer).await.is(201);
+    assert_eq!(me(&app, again["token"].as_str().unwrap()).await.is(200)["user"]["id"], customer);
+}
+
+#[tokio::test]
+async fn a_key_that_is_made_with_a_token_does_not_outlive_it() {
+    let app = app().await;
+    let owner = app.sign_up(app.directory.owner(), "Ada").await;
+    let request = app.browse(&owner, Method::POST, "/v1/auth/tokens").json(&json!({"ttl": 60}));
+    let token = Answer::of(request).await.is(201);
+    for expires_at in [json!(null), json!("2126-01-01T00:00:00.000Z")] {
+        let mut body = json!({"name": "backdoor", "scopes": ["conversations:read"]});
+        if expires_at.is_string() {
+            body["expires_at"] = expires_at;
+        }
+        let made = app.request(Method::POST, "/v1/api-keys", token["token"].as_str().unwrap()).json(&body);
+        assert_eq!(Answer::of(made).await.is(201)["key"]["expires_at"], token["expires_at"]);
+    }
+    let lasting = app.browse(&owner, Method::POST, "/v1/api-keys").json(&json!({"name": "lasting"}));
+    assert_eq!(Answer::of(lasting).await.is(201)["key"]["expires_at"], Value::Null);
+}
+
+#[tokio::test]
 async fn a_token_for_one_conversation_sees_no_other() {
     let app = app().await;
     let (one, other) = (app.conversation().await, app.conversation().await);

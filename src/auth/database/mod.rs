@@ -26,6 +26,9 @@ const STEPS: &[M<'_>] = &[
     M::up(include_str!("../../../migrations/control/0003_tokens.sql")),
 ];
 
+/// The version of the tables that this program knows.
+pub const SCHEMA: i64 = STEPS.len() as i64;
+
 /// Opens or creates the database: readable by its owner only, durable at each commit, its schema the newest.
 pub fn open(path: &Path) -> Result<Connection, Error> {
     // SQLite gives its -wal and -shm files the mode of the database.

@@ -23,6 +23,12 @@ pub fn external_user(db: &Connection, issuer: &str, subject: &str) -> Result<Opt
     Ok(db.prepare_cached(SQL)?.query_row(params, |row| parsed(row, 0)).optional()?)
 }
 
+pub fn is_external_user(db: &Connection, issuer: &str, user_id: UserId) -> Result<bool, Error> {
+    const SQL: &str = "SELECT count(*) FROM external_users WHERE issuer = :issuer AND user_id = :user";
+    let params = named_params! {":issuer": issuer, ":user": user_id.to_string()};
+    Ok(db.prepare_cached(SQL)?.query_row(params, |row| row.get::<_, i64>(0))? > 0)
+}
+
 pub fn insert_external_user(
     db: &Connection,
     issuer: &str,

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::AuthError;
 use crate::clock::Timestamp;
 use crate::id::ConversationId;
-use crate::scope::{Permission, WorkspaceRole};
+use crate::scope::{Maker, Permission, WorkspaceRole};
 
 pub use issuer::{Creation, Issuer, IssuerOptions, KeyMaterial, TokenAlgorithm};
 pub use jwks::JwkSet;
@@ -43,6 +43,9 @@ pub struct Claims {
     /// Nothing else is visible.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conversation_ids: Option<Vec<ConversationId>>,
+    /// Of ours: what it was made with. Says nothing in a token of somebody else's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weir_maker: Option<Maker>,
     /// Seconds since 1970.
     pub exp: u64,
     pub nbf: u64,

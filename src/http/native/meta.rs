@@ -4,7 +4,7 @@ use axum::Json as Answered;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::chat::conversation::{MAX_QUEUED_TURNS, MAX_RUNNING_TURNS};
+use crate::chat::conversation::MAX_RUNNING_TURNS;
 use crate::http::State;
 use crate::http::limits::{self, Limits};
 
@@ -50,7 +50,7 @@ pub async fn get(state: State) -> Answered<Meta> {
             metadata_bytes: limits::METADATA_BYTES,
             page: limits::PAGE_AT_MOST,
             running_turns_per_conversation: MAX_RUNNING_TURNS,
-            queued_turns_per_conversation: MAX_QUEUED_TURNS,
+            queued_turns_per_conversation: state.runtime().bounds().queue_per_conversation,
         },
     })
 }

@@ -1,5 +1,7 @@
 //! Coming in and going out: the setup link, name and password, and who one is then.
 
+use std::time::Duration;
+
 use axum::Extension;
 use axum::Json as Answered;
 use axum::http::header::{SET_COOKIE, USER_AGENT};
@@ -9,7 +11,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::auth::{self, LEAST_PASSWORD_CHARS, MOST_PASSWORD_BYTES, Opened, Visitor};
+use crate::auth::{
+    self, Directory, HashedPassword, LEAST_PASSWORD_CHARS, MOST_PASSWORD_BYTES, Opened, Visitor,
+};
 use crate::clock::Timestamp;
 use crate::http::State;
 use crate::http::cookie;
@@ -88,17 +92,24 @@ pub async fn set_up(
 ) -> Result<Response> {
     limits::line("/name", &body.name, NAME_CHARS)?;
     check_password(&body.password)?;
-    state.rates().attempt("", place.address)?;
+    state.rates().setup(place.address)?;
     let visitor = visitor(&headers, &place);
     let SetupRequest { code, name, password } = body;
-    let opened = hashing(&state, move |directory| directory.set_up(&code, name, &password, visitor)).await?;
-    let opened = opened.map_err(|error| match error {
+    let code = state.with_directory(move |directory| Ok(directory.check_setup_code(&code).map(|()| code)));
+    let code = code.await?.map_err(refused)?;
+    let hashed = quietly(&state, move || HashedPassword::of(&password)).await?;
+    let set_up = move |directory: &Directory| Ok(directory.set_up(&code, name, &hashed, visitor));
+    let opened = state.with_directory(set_up).await?.map_err(refused)?;
+    answer(&state, &place, StatusCode::CREATED, &opened)
+}
+
+fn refused(error: auth::Error) -> Error {
+    match error {
         auth::Error::NoSuchCode => Error::new(Kind::SetupCode, "ask for a new link: weir setup-link"),
         auth::Error::LoginTaken(_) => Error::invalid("/name", "someone else signs in with this name"),
         auth::Error::InvalidName => Error::invalid("/name", error.to_string()),
         other => Error::internal(&other),
-    })?;
-    answer(&state, &place, StatusCode::CREATED, &opened)
+    }
 }
 
 /// Sign in with a name and a password. The answer sets a cookie.
@@ -117,8 +128,10 @@ pub async fn log_in(
     state.rates().attempt(&body.name, place.address)?;
     let visitor = visitor(&headers, &place);
     let LoginRequest { name, password } = body;
-    let opened = hashing(&state, move |directory| directory.log_in(&name, &password, visitor)).await?;
-    let opened = opened.map_err(|error| Error::internal(&error))?.ok_or_else(wrong)?;
+    let candidate = state.with_directory(move |directory| directory.candidate(&name)).await?;
+    let proven = quietly(&state, move || candidate.prove(&password)).await?.ok_or_else(wrong)?;
+    let opened = state.with_directory(move |directory| directory.log_in(proven, visitor)).await?;
+    let opened = opened.ok_or_else(wrong)?;
     answer(&state, &place, StatusCode::OK, &opened)
 }
 
@@ -171,14 +184,13 @@ fn answer(state: &State, place: &Place, status: StatusCode, opened: &Opened) -> 
     Ok((status, [(SET_COOKIE, cookie)], Answered(describe(state, &opened.scope)?)).into_response())
 }
 
-/// Runs what hashes a password, one after the other, away from those who serve streams.
-async fn hashing<T: Send + 'static>(
-    state: &State,
-    f: impl FnOnce(&auth::Directory) -> T + Send + 'static,
-) -> Result<T> {
-    let _turn = state.rates().hashing().await?;
-    let directory = state.shared_directory();
-    Ok(state.runtime().aside(move || f(&directory)).await)
+/// Runs what hashes a password: some 20 ms of a core, which nobody's stream is to notice.
+async fn quietly<T: Send + 'static>(state: &State, f: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    let busy = || {
+        let busy = Error::new(Kind::RateLimited, "many people sign in right now; try again");
+        busy.retry_after(Duration::from_secs(2))
+    };
+    state.runtime().quietly(f).await.ok_or_else(busy)
 }
 
 fn visitor(headers: &HeaderMap, place: &Place) -> Visitor {

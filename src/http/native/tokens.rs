@@ -20,8 +20,8 @@ use crate::scope::{Scope, WorkspaceRole};
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenRequest {
-    /// Whose token it is. Absent: yours. For anyone else you need the scope `tokens:mint`: one of your workspace's
-    /// users by id, or what you call them; who was never named before is made a user.
+    /// Whose token it is. Absent: yours. For anyone else you need the scope `tokens:mint`: what you call them, and who
+    /// was never named before is made a user; or the id of a user who was made so.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     subject: Option<String>,
@@ -44,7 +44,7 @@ pub struct Token {
     expires_at: Timestamp,
 }
 
-/// Make a short-lived token, with no right that you do not have.
+/// Make a short-lived token, with no right that you do not have. It ends with what you made it with.
 #[utoipa::path(post, path = "/v1/auth/tokens", tag = "people", operation_id = "mint_token",
     request_body = TokenRequest, responses((status = 201, body = Token)))]
 pub async fn mint(
