@@ -8,13 +8,19 @@ FEATURES = --features failpoints
 # `make run PROFILE=release` for a fast server; the default is the one that is built soonest.
 PROFILE ?= dev
 
+PAGE = web/app/dist/index.html
+PAGE_SOURCES := $(wildcard $(shell git ls-files -co --exclude-standard web/app web/client/src 2>/dev/null \
+	|| find web/app/src web/client/src -type f))
+
 .DELETE_ON_ERROR:
-.PHONY: run test check fmt lint floors deny openapi client bench torture nextest-installed deny-installed
+.PHONY: run test check fmt lint floors deny openapi client web bench torture nextest-installed deny-installed
 
 run:
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(PAGE); \
+		else echo "run: no Node, so no page; the API is complete without it"; fi
 	cargo run --profile $(PROFILE) -- serve
 
-test: check nextest-installed
+test: $(PAGE) check nextest-installed
 	cargo nextest run $(FEATURES)
 	$(MAKE) client
 	@echo "make test: fmt, clippy, floors, deny, openapi and the tests above passed"
@@ -24,6 +30,13 @@ client:
 	cargo build -q $(FEATURES)
 	cd web/client && npm ci --no-audit --no-fund --loglevel=error \
 		&& WEIR_BIN="$(abspath $(or $(CARGO_TARGET_DIR),target))/debug/weir" npm test --loglevel=error
+
+# The page, in web/app/dist: a release embeds it, a debug build reads it from there.
+web: $(PAGE)
+
+$(PAGE): $(PAGE_SOURCES)
+	cd web/app && npm ci --no-audit --no-fund --loglevel=error && npm run build --loglevel=error
+	@touch $@
 
 check: fmt-check lint floors deny openapi
 
