@@ -61,8 +61,10 @@ const TITLE_CHARS = 60;
 /** What a conversation is called until somebody finds something better: how it began. */
 export function titleFor(text: string): string {
   const [first = ""] = text.trim().split("\n");
-  const characters = [...first.replace(/\s+/g, " ").replace(/^#+ /, "")];
-  if (characters.length <= TITLE_CHARS) return characters.join("");
-  const cut = characters.slice(0, TITLE_CHARS).join("");
-  return `${cut.slice(0, Math.max(cut.lastIndexOf(" "), TITLE_CHARS / 2)).trimEnd()}…`;
+  const line = first.replace(/\s+/g, " ").replace(/^#+ /, "");
+  const characters = Array.from(new Intl.Segmenter().segment(line), ({ segment }) => segment);
+  if (characters.length <= TITLE_CHARS) return line;
+  const space = characters.lastIndexOf(" ", TITLE_CHARS);
+  const end = space > TITLE_CHARS / 2 ? space : TITLE_CHARS;
+  return `${characters.slice(0, end).join("").trimEnd()}…`;
 }

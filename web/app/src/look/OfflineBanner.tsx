@@ -7,7 +7,7 @@ export function OfflineBanner({ isOffline }: { isOffline: boolean }) {
         <p className="banner">
           <WifiOff aria-hidden />
           <span>
-            <strong>Offline.</strong> Reconnecting; nothing is lost, and answers go on meanwhile.
+            <strong>Offline.</strong> Reconnecting; nothing that was shown is lost.
           </span>
         </p>
       )}
