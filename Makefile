@@ -13,7 +13,7 @@ PAGE_SOURCES := $(wildcard $(shell git ls-files -co --exclude-standard web/app w
 	|| find web/app/src web/client/src -type f))
 
 .DELETE_ON_ERROR:
-.PHONY: run test check fmt lint floors deny openapi client web bench torture nextest-installed deny-installed
+.PHONY: run test check fmt lint floors deny openapi client web page bench torture nextest-installed deny-installed
 
 run:
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(PAGE); \
@@ -22,7 +22,7 @@ run:
 
 test: $(PAGE) check nextest-installed
 	cargo nextest run $(FEATURES)
-	$(MAKE) client
+	$(MAKE) client page
 	@echo "make test: fmt, clippy, floors, deny, openapi and the tests above passed"
 
 # The TypeScript package: its types from openapi.json, its fold against tests/vectors, all of it against the server.
@@ -37,6 +37,11 @@ web: $(PAGE)
 $(PAGE): $(PAGE_SOURCES)
 	cd web/app && npm ci --no-audit --no-fund --loglevel=error && npm run build --loglevel=error
 	@touch $@
+
+# What the page decides by itself; how it behaves in a browser is tried in web/e2e.
+page: $(PAGE)
+	cd web/client && npm ci --no-audit --no-fund --loglevel=error
+	cd web/app && npm test --loglevel=error
 
 check: fmt-check lint floors deny openapi
 
