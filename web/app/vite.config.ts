@@ -9,7 +9,13 @@ const server = process.env["WEIR_URL"] ?? "http://127.0.0.1:8080";
 export default defineConfig({
   plugins: [react(), compress()],
   resolve: {
-    alias: { "@weir/client": fileURLToPath(new URL("../client/src/index.ts", import.meta.url)) },
+    alias: {
+      "@weir/client": fileURLToPath(new URL("../client/src/index.ts", import.meta.url)),
+      // Its variant for browsers decodes by `innerHTML`, which the server's policy forbids.
+      "decode-named-character-reference": fileURLToPath(
+        new URL("node_modules/decode-named-character-reference/index.js", import.meta.url),
+      ),
+    },
   },
   build: {
     target: "es2022",
