@@ -47,6 +47,7 @@ const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\
 pub fn router() -> Router<State> {
     let page = get(|headers: HeaderMap| async move { page::<Built>(&headers) });
     let icon = get(|headers: HeaderMap| async move { file::<Built>("favicon.svg", ASK_FIRST, &headers) });
+    let theme = get(|headers: HeaderMap| async move { file::<Built>("theme.js", ASK_FIRST, &headers) });
     let asset = get(|Path(path): Path<String>, headers: HeaderMap| async move {
         file::<Built>(&format!("assets/{path}"), FOREVER, &headers)
     });
@@ -56,6 +57,7 @@ pub fn router() -> Router<State> {
         .route("/sign-in", page.clone())
         .route("/c/{id}", page)
         .route("/favicon.svg", icon)
+        .route("/theme.js", theme)
         .route("/assets/{*path}", asset)
 }
 

@@ -1,20 +1,23 @@
-import { PanelLeft } from "lucide-react";
-import type { ReactNode } from "react";
+import { PanelLeft, SquarePen } from "lucide-react";
+import { go } from "../route";
 
 interface ChatHeadProps {
   title: string;
   onOpenList(): void;
-  children?: ReactNode;
 }
 
-export function ChatHead({ title, onOpenList, children }: ChatHeadProps) {
+export function ChatHead({ title, onOpenList }: ChatHeadProps) {
   return (
     <header className="chat-head">
       <button type="button" className="icon-button only-narrow" aria-label="Open the list of conversations" onClick={onOpenList}>
         <PanelLeft aria-hidden />
       </button>
       <h1 title={title}>{title}</h1>
-      {children}
+      {title !== "" && (
+        <button type="button" className="icon-button only-narrow" aria-label="New conversation" onClick={() => go({ at: "new" })}>
+          <SquarePen aria-hidden />
+        </button>
+      )}
     </header>
   );
 }

@@ -14,7 +14,7 @@ interface ComposerProps {
   onSend(text: string, key: string): Promise<unknown>;
   onStop?(): void;
   /** Put into the box from elsewhere, to be sent or changed. */
-  suggestion?: string;
+  suggestion?: { text: string } | undefined;
   children?: ReactNode;
 }
 
@@ -30,7 +30,7 @@ export function Composer({ place, isBusy = false, onSend, onStop, suggestion, ch
     setProblem(undefined);
   };
   useEffect(() => {
-    if (suggestion) write(suggestion);
+    if (suggestion) write(suggestion.text);
     // Only another suggestion is put in.
   }, [suggestion]);
   useLayoutEffect(() => {

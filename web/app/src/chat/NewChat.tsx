@@ -24,7 +24,7 @@ export function NewChat({ me, catalogue, onOpenList, onCreated }: NewChatProps) 
   const place = `new.${me.user.id}`;
   const [choice, setChoice] = useChoice(place);
   const [chosen, setAgent] = useState<string>();
-  const [suggestion, setSuggestion] = useState<string>();
+  const [suggestion, setSuggestion] = useState<{ text: string }>();
   const agent = catalogue.agents.find(({ id }) => id === chosen) ?? catalogue.agents[0];
   useEffect(() => {
     document.title = "Weir";
@@ -54,7 +54,7 @@ export function NewChat({ me, catalogue, onOpenList, onCreated }: NewChatProps) 
         {agent?.description && <p>{agent.description}</p>}
       </div>
       <div className="chat-foot">
-        <Composer place={place} onSend={send} {...(suggestion === undefined ? {} : { suggestion })}>
+        <Composer place={place} onSend={send} suggestion={suggestion}>
           {agent && <ModelPicker catalogue={catalogue} agent={agent.id} choice={choice} onAgent={setAgent} onChoice={setChoice} />}
         </Composer>
         {suggestions && suggestions.length > 0 && (
@@ -64,7 +64,7 @@ export function NewChat({ me, catalogue, onOpenList, onCreated }: NewChatProps) 
                 <button
                   type="button"
                   onClick={() => {
-                    setSuggestion(text);
+                    setSuggestion({ text });
                     document.getElementById("composer")?.focus();
                   }}
                 >
