@@ -13,7 +13,7 @@ PAGE_SOURCES := $(wildcard $(shell git ls-files -co --exclude-standard web/app w
 	|| find web/app/src web/client/src -type f))
 
 .DELETE_ON_ERROR:
-.PHONY: run test check fmt lint floors deny openapi client web page e2e bench torture nextest-installed deny-installed
+.PHONY: run test check fmt lint floors deny openapi client web page e2e docs-images bench torture nextest-installed deny-installed
 
 run:
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(PAGE); \
@@ -50,6 +50,12 @@ e2e: $(PAGE) client-built
 		|| { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
 	cd web/e2e && npm ci --no-audit --no-fund --loglevel=error \
 		&& WEIR_BIN="$(abspath $(or $(CARGO_TARGET_DIR),target))/debug/weir" npm test --loglevel=error
+
+# The pictures in docs/, taken of the page as it is.
+docs-images: $(PAGE)
+	cargo build -q $(FEATURES)
+	cd web/e2e && npm ci --no-audit --no-fund --loglevel=error && npm run build --loglevel=error \
+		&& WEIR_BIN="$(abspath $(or $(CARGO_TARGET_DIR),target))/debug/weir" node dist/docs-images.js
 
 .PHONY: client-built
 client-built:

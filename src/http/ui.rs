@@ -31,6 +31,8 @@ const POLICY: HeaderValue = HeaderValue::from_static(
      require-trusted-types-for 'script'; trusted-types 'none'",
 );
 const CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+/// A browser looks up the hosts of links before anyone follows them; a host's name can carry what was said.
+const DNS_PREFETCH_CONTROL: HeaderName = HeaderName::from_static("x-dns-prefetch-control");
 const SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
 
 /// Their names change with their content.
@@ -85,6 +87,7 @@ fn file<Files: RustEmbed>(path: &str, keep: HeaderValue, asked: &HeaderMap) -> R
     headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
     headers.insert(CONTENT_SECURITY_POLICY, POLICY);
     headers.insert(CROSS_ORIGIN_OPENER_POLICY, SAME_ORIGIN);
+    headers.insert(DNS_PREFETCH_CONTROL, HeaderValue::from_static("off"));
     headers.extend(HeaderValue::try_from(etag).map(|etag| (ETAG, etag)));
     headers.extend(packed.map(|(encoding, _)| (CONTENT_ENCODING, encoding)));
     response
@@ -163,6 +166,7 @@ mod tests {
         assert!(policy.contains("default-src 'none'; script-src 'self';"), "{policy}");
         assert!(policy.contains("require-trusted-types-for 'script'"), "{policy}");
         assert!(!policy.contains("unsafe"), "{policy}");
+        assert_eq!(first.headers()[DNS_PREFETCH_CONTROL], "off");
 
         let again = page::<Small>(&HeaderMap::from_iter([(IF_NONE_MATCH, first.headers()[ETAG].clone())]));
         assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
