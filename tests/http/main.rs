@@ -4,6 +4,7 @@ mod app;
 mod conversations;
 mod memory;
 mod messages;
+mod page;
 mod requests;
 mod routes;
 mod sign_in;

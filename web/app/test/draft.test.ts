@@ -13,6 +13,8 @@ function storage(): Storage {
   return kept;
 }
 
+const way = ["demo", undefined];
+
 beforeEach(() => vi.stubGlobal("localStorage", storage()));
 
 test("a draft is kept for its conversation alone, until it is sent", () => {
@@ -23,21 +25,26 @@ test("a draft is kept for its conversation alone, until it is sent", () => {
 });
 
 test("a text whose outcome is not known keeps its key, and another text or place has another", () => {
-  const key = keyFor("conv_1", "hello");
-  expect(keyFor("conv_1", "hello")).toBe(key);
-  expect(keyFor("conv_2", "hello")).not.toBe(key);
-  expect(keyFor("conv_1", "hello!")).not.toBe(key);
+  const key = keyFor("conv_1", "hello", way);
+  expect(keyFor("conv_1", "hello", way)).toBe(key);
+  expect(keyFor("conv_2", "hello", way)).not.toBe(key);
+  expect(keyFor("conv_1", "hello!", way)).not.toBe(key);
+});
+
+test("the same text to another model is another send", () => {
+  const key = keyFor("conv_1", "hello", way);
+  expect(keyFor("conv_1", "hello", ["other", undefined])).not.toBe(key);
 });
 
 test("the same words after they were sent are another message", () => {
-  const key = keyFor("conv_1", "hello");
+  const key = keyFor("conv_1", "hello", way);
   sent("conv_1");
-  expect(keyFor("conv_1", "hello")).not.toBe(key);
+  expect(keyFor("conv_1", "hello", way)).not.toBe(key);
 });
 
 test("what was kept by something else is no key", () => {
   localStorage.setItem("weir.sending.conv_1", "{broken");
-  expect(keyFor("conv_1", "hello")).toMatch(/^[0-9a-f]{32}$/);
+  expect(keyFor("conv_1", "hello", way)).toMatch(/^[0-9a-f]{32}$/);
 });
 
 test("signing out forgets drafts and leaves the looks", () => {
@@ -51,5 +58,5 @@ test("without storage nothing is kept, and nothing breaks", () => {
   vi.stubGlobal("localStorage", undefined);
   saveDraft("conv_1", "text");
   expect(loadDraft("conv_1")).toBe("");
-  expect(keyFor("conv_1", "text")).toMatch(/^[0-9a-f]{32}$/);
+  expect(keyFor("conv_1", "text", way)).toMatch(/^[0-9a-f]{32}$/);
 });

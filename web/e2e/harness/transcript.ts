@@ -40,11 +40,16 @@ export function shown(page: Page): Promise<Line[]> {
 
 /** No gap, no repeat, nothing else: waits for it, and says the difference where it does not come. */
 export async function assertShowsWhatIsStored(page: Page, weir: Weir, conversationId: string, token?: string): Promise<void> {
-  const expected = await stored(weir, conversationId, token);
+  const expected = trimmed(await stored(weir, conversationId, token));
   assert.ok(expected.length > 0, "nothing is stored");
-  const same = async () => JSON.stringify(await shown(page)) === JSON.stringify(expected);
+  const same = async () => JSON.stringify(trimmed(await shown(page))) === JSON.stringify(expected);
   await until("the page to show what is stored", same, 10_000).catch(() => undefined);
-  assert.deepEqual(await shown(page), expected);
+  assert.deepEqual(trimmed(await shown(page)), expected);
+}
+
+/** An attempt may go on with a space; markdown has none at its edges. */
+function trimmed(lines: Line[]): Line[] {
+  return lines.map(({ id, text }) => ({ id, text: text.trim() }));
 }
 
 /** Every line that was shown is still there, and has only grown. */

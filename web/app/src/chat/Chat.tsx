@@ -75,8 +75,8 @@ function OpenChat({ id, title, view, loadOlder, catalogue, conversations, onOpen
   const turn = liveTurn(view.path, view.turns);
   useAnswerAnnounced(shown, turn !== undefined);
 
+  const { model, effort } = offered(choice, modelsOf(catalogue, agent));
   const send = async (text: string, key: string) => {
-    const { model, effort } = offered(choice, modelsOf(catalogue, agent));
     const asked = { text, ...(model ? { model } : {}), ...(effort ? { settings: { reasoning_effort: effort } } : {}) };
     await api.send(id, asked, key);
     setSends((sends) => sends + 1);
@@ -90,7 +90,7 @@ function OpenChat({ id, title, view, loadOlder, catalogue, conversations, onOpen
       <Transcript exchanges={shown} turns={view.turns} isBusy={turn !== undefined} sends={sends} hasOlder={view.hasOlder} loadOlder={loadOlder} />
       <div className="chat-foot">
         <Queue conversationId={id} queue={view.queue} />
-        <Composer place={id} isBusy={turn !== undefined} onSend={send} onStop={stop}>
+        <Composer place={id} isBusy={turn !== undefined} way={[model, effort]} onSend={send} onStop={stop}>
           <ModelPicker catalogue={catalogue} agent={agent} choice={choice} onAgent={changeAgent} onChoice={setChoice} />
         </Composer>
       </div>

@@ -30,8 +30,8 @@ export function NewChat({ me, catalogue, onOpenList, onCreated }: NewChatProps) 
     document.title = "Weir";
   }, []);
 
+  const { model, effort } = offered(choice, modelsOf(catalogue, agent?.id ?? ""));
   const send = async (text: string, key: string) => {
-    const { model, effort } = offered(choice, modelsOf(catalogue, agent?.id ?? ""));
     const { conversation } = await api.create(
       {
         ...(agent ? { agent: agent.id } : {}),
@@ -54,7 +54,7 @@ export function NewChat({ me, catalogue, onOpenList, onCreated }: NewChatProps) 
         {agent?.description && <p>{agent.description}</p>}
       </div>
       <div className="chat-foot">
-        <Composer place={place} onSend={send} suggestion={suggestion}>
+        <Composer place={place} way={[agent?.id, model, effort]} onSend={send} suggestion={suggestion}>
           {agent && <ModelPicker catalogue={catalogue} agent={agent.id} choice={choice} onAgent={setAgent} onChoice={setChoice} />}
         </Composer>
         {suggestions && suggestions.length > 0 && (

@@ -64,7 +64,10 @@ export function useConversations(socket: Socket | undefined, isArchive: boolean,
           const conversation = await api.conversation(id);
           if (isCurrent) accept(conversation);
         } catch (error) {
-          if (isCurrent && isGone(error)) setItems((list) => without(list, id));
+          if (!isCurrent) return;
+          if (isGone(error)) setItems((list) => without(list, id));
+          // What was told is known once it was read.
+          else asked.set(id, setTimeout(() => void ask(), AGAIN_AFTER));
         }
       };
       asked.set(id, setTimeout(() => void ask(), BREATH));
