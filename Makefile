@@ -13,7 +13,7 @@ PAGE_SOURCES := $(wildcard $(shell git ls-files -co --exclude-standard web/app w
 	|| find web/app/src web/client/src -type f))
 
 .DELETE_ON_ERROR:
-.PHONY: run test check fmt lint floors deny openapi client web page bench torture nextest-installed deny-installed
+.PHONY: run test check fmt lint floors deny openapi client web page e2e bench torture nextest-installed deny-installed
 
 run:
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(PAGE); \
@@ -22,7 +22,7 @@ run:
 
 test: $(PAGE) check nextest-installed
 	cargo nextest run $(FEATURES)
-	$(MAKE) client page
+	$(MAKE) client page e2e
 	@echo "make test: fmt, clippy, floors, deny, openapi and the tests above passed"
 
 # The TypeScript package: its types from openapi.json, its fold against tests/vectors, all of it against the server.
@@ -42,6 +42,18 @@ $(PAGE): $(PAGE_SOURCES)
 page: $(PAGE)
 	cd web/client && npm ci --no-audit --no-fund --loglevel=error
 	cd web/app && npm test --loglevel=error
+
+# The page and the examples in a real browser; Debian's Chromium is installed where there is none.
+e2e: $(PAGE) client-built
+	cargo build -q $(FEATURES)
+	@test -x "$${CHROMIUM_BIN:-/usr/bin/chromium}" \
+		|| { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
+	cd web/e2e && npm ci --no-audit --no-fund --loglevel=error \
+		&& WEIR_BIN="$(abspath $(or $(CARGO_TARGET_DIR),target))/debug/weir" npm test --loglevel=error
+
+.PHONY: client-built
+client-built:
+	cd web/client && npm ci --no-audit --no-fund --loglevel=error && npm run build --loglevel=error
 
 check: fmt-check lint floors deny openapi
 

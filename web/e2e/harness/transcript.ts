@@ -47,7 +47,7 @@ export async function assertShowsWhatIsStored(page: Page, weir: Weir, conversati
   assert.deepEqual(trimmed(await shown(page)), expected);
 }
 
-/** An attempt may go on with a space; markdown has none at its edges. */
+/** A paragraph has no space at its ends: an attempt that goes on after a comma begins with one that is not drawn. */
 function trimmed(lines: Line[]): Line[] {
   return lines.map(({ id, text }) => ({ id, text: text.trim() }));
 }
