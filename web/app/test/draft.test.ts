@@ -2,16 +2,7 @@ import { beforeEach, expect, test, vi } from "vitest";
 
 import { keyFor, loadDraft, saveDraft, sent } from "../src/chat/draft";
 import { forget } from "../src/keep";
-
-/** A browser's storage, as far as it is used. */
-function storage(): Storage {
-  const kept = Object.create({
-    getItem: (name: string) => kept[name] ?? null,
-    setItem: (name: string, value: string) => void (kept[name] = value),
-    removeItem: (name: string) => void delete kept[name],
-  }) as Storage;
-  return kept;
-}
+import { storage } from "./storage";
 
 const way = ["demo", undefined];
 

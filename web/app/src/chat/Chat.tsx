@@ -2,7 +2,7 @@
 
 import type { Socket } from "@weir/client";
 import { useEffect, useRef, useState } from "react";
-import { titleOf } from "../conversations/list";
+import { titleOf } from "../conversations/title";
 import type { Conversations } from "../conversations/useConversations";
 import { complain } from "../look/Toast";
 import { Waiting } from "../look/Waiting";
@@ -29,7 +29,7 @@ interface ChatProps {
 export function Chat(props: ChatProps) {
   const { opened, loadOlder } = useConversation(props.id, props.socket);
   const listed = props.conversations.items.find(({ id }) => id === props.id);
-  const title = opened.is === "open" ? titleOf(opened.view) : listed ? titleOf(listed) : "";
+  const title = opened.is === "open" ? titleOf({ id: props.id, title: opened.view.title }) : listed ? titleOf(listed) : "";
   useEffect(() => {
     document.title = title ? `${title} · Weir` : "Weir";
   }, [title]);

@@ -2,7 +2,7 @@
 
 import type { Conversation, Me } from "@weir/client";
 import { useEffect, useState } from "react";
-import { titleFor } from "../conversations/list";
+import { rememberBeginning } from "../conversations/title";
 import { Logo } from "../look/Logo";
 import { go } from "../route";
 import { api } from "../server";
@@ -35,11 +35,11 @@ export function NewChat({ me, catalogue, onOpenList, onCreated }: NewChatProps) 
     const { conversation } = await api.create(
       {
         ...(agent ? { agent: agent.id } : {}),
-        title: titleFor(text),
         message: { text, ...(model ? { model } : {}), ...(effort ? { settings: { reasoning_effort: effort } } : {}) },
       },
       key,
     );
+    rememberBeginning(conversation.id, text);
     onCreated(conversation);
     go({ at: "conversation", id: conversation.id });
   };
