@@ -1,9 +1,11 @@
 //! The edges through their public face: a real router, real SQLite, a scripted or the demo model.
 
 mod app;
+mod branches;
 mod conversations;
 mod memory;
 mod messages;
+mod page;
 mod requests;
 mod routes;
 mod sign_in;

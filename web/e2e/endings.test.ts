@@ -95,7 +95,7 @@ test("suggestions are put into the box, to be changed or sent", async () => {
   await page.goto(weir.url);
   await page.getByRole("button", { name: "count to 9" }).click();
   const box = page.getByLabel("Your message", { exact: true });
-  assert.equal(await box.inputValue(), "count to 9");
+  await until("the words in the box", async () => (await box.inputValue()) === "count to 9");
   await box.press("Enter");
   await until("the answer", async () => (await shown(page)).at(-1)?.text === "1, 2, 3, 4, 5, 6, 7, 8, 9");
 });

@@ -1,5 +1,6 @@
 //! What is read, one file per noun. Each public read is one transaction on one reader thread.
 
+mod annotation;
 mod conversation;
 mod feed;
 mod key;
@@ -9,6 +10,7 @@ mod message;
 mod path;
 mod prompt;
 mod replay;
+mod tree;
 mod turn;
 
 pub use self::conversation::{ConversationRow, Named, Snapshot};
@@ -18,6 +20,7 @@ pub use self::list::{Filter, InvalidListCursor, ListCursor, ListPage, PageReques
 pub use self::load::Loaded;
 pub use self::path::{Path, PathMessage, Siblings};
 pub use self::replay::{EntryKind, LogEntry, Page, Replay};
+pub use self::tree::{Branch, InvalidTreeCursor, Tree, TreeCursor, TreeNode};
 pub use self::turn::TurnRow;
 
 pub(super) use self::load::unfinished;

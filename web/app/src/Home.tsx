@@ -19,7 +19,7 @@ interface HomeProps {
 }
 
 export function Home({ me, route, onSignedOut }: HomeProps) {
-  const { socket, isOffline } = useSocket(onSignedOut);
+  const { socket, isOffline } = useSocket(me.user.id, onSignedOut);
   const [isArchive, setArchive] = useState(false);
   const current = route.at === "conversation" ? route.id : undefined;
   const conversations = useConversations(socket, isArchive, current);

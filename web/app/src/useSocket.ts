@@ -7,7 +7,7 @@ import { api, isSignedOut } from "./server";
 /** A break that is mended sooner is not worth a word. */
 const SAY_AFTER = 700;
 
-export function useSocket(onSignedOut: () => void): { socket: Socket | undefined; isOffline: boolean } {
+export function useSocket(userId: string, onSignedOut: () => void): { socket: Socket | undefined; isOffline: boolean } {
   const [socket, setSocket] = useState<Socket>();
   const [isOffline, setOffline] = useState(false);
 
@@ -25,10 +25,11 @@ export function useSocket(onSignedOut: () => void): { socket: Socket | undefined
           return;
         }
         sayOffline ??= setTimeout(() => setOffline(true), SAY_AFTER);
-        // A socket does not say why it was refused.
-        api.me().catch((error: unknown) => {
-          if (isSignedOut(error) && !stop.signal.aborted) onSignedOut();
-        });
+        // A socket does not say why it was refused. Perhaps another tab signed out, or somebody else in.
+        api.me().then(
+          ({ user }) => user.id !== userId && location.reload(),
+          (error: unknown) => isSignedOut(error) && !stop.signal.aborted && onSignedOut(),
+        );
       },
     });
     void opened.run();
@@ -37,7 +38,7 @@ export function useSocket(onSignedOut: () => void): { socket: Socket | undefined
       stop.abort();
       clearTimeout(sayOffline);
     };
-  }, [onSignedOut]);
+  }, [userId, onSignedOut]);
 
   return { socket, isOffline };
 }

@@ -1,7 +1,7 @@
 import type { Conversation } from "@weir/client";
 import { expect, test } from "vitest";
 
-import { append, put, sections, titleFor, titleOf, without } from "../src/conversations/list";
+import { append, put, sections, titleFor, without } from "../src/conversations/list";
 
 function conversation(id: string, active_at: string, more: Partial<Conversation> = {}): Conversation {
   return { id, active_at, title: id, ...more } as Conversation;
@@ -54,5 +54,4 @@ test("a title is how the conversation began, cut between words and never inside 
   const long = titleFor("why is the sky blue and the sea too, and who was it who first asked this question in writing");
   expect(long).toBe("why is the sky blue and the sea too, and who was it who…");
   expect(titleFor("👩‍👩‍👧".repeat(80))).toBe(`${"👩‍👩‍👧".repeat(60)}…`);
-  expect(titleOf({ title: null })).toBe("Untitled");
 });

@@ -147,6 +147,12 @@ export class ConversationFold {
       case "conversation.head_changed":
         this.head = event.head ?? null;
         break;
+      case "conversation.forked":
+        this.head = event.origin.message_id;
+        break;
+      case "branch.deleted":
+        this.forget(event.message_id);
+        break;
       case "conversation.deleted":
         this.deleted = true;
         break;
@@ -229,6 +235,19 @@ export class ConversationFold {
       default:
         // A newer server says more than is known here.
         break;
+    }
+  }
+
+  /** A message and everything below it. Where the head was there, it has been moved before. */
+  private forget(id: string): void {
+    const gone = this.messages.get(id);
+    this.messages.delete(id);
+    for (const message of [...this.messages.values()]) {
+      if (message.parent_id === id) this.forget(message.id);
+      else if (gone?.siblings?.ids.includes(message.id)) {
+        const ids = gone.siblings.ids.filter((sibling) => sibling !== id);
+        this.messages.set(message.id, { ...message, siblings: { count: ids.length, index: ids.indexOf(message.id), ids } });
+      }
     }
   }
 

@@ -59,15 +59,23 @@ export class LiveConversation {
 
   private take(entry: LogEntry): void {
     try {
-      if (this.fold.apply(entry)) this.listener.changed(this.fold);
+      if (!this.fold.apply(entry)) return;
+      this.listener.changed(this.fold);
+      const { head, messages } = this.fold;
+      // Somebody switched to a branch that was not loaded.
+      if (head !== null && !messages.has(head)) this.mend();
     } catch (error) {
       // The server's entries tile. Should something in between have lost one, the snapshot mends it.
       if (!(error instanceof GapError)) throw error;
-      this.mending ??= this.load()
-        // The next entry finds the hole again.
-        .catch(() => undefined)
-        .finally(() => (this.mending = undefined));
+      this.mend();
     }
+  }
+
+  private mend(): void {
+    this.mending ??= this.load()
+      // The next entry finds that it is still needed.
+      .catch(() => undefined)
+      .finally(() => (this.mending = undefined));
   }
 
   /**

@@ -31,8 +31,11 @@ export type LoggedEvent = Schemas["LoggedEvent"];
 /** Streamed text, which takes as many positions as it has UTF-8 bytes. */
 export type PartDelta = Omit<Schemas["PartDelta"], "type"> & { type: "part.delta" };
 
+/** Stands for content that was deleted. */
+export type Redacted = Omit<Schemas["Redacted"], "type"> & { type: "redacted" };
+
 /** What a conversation's log is made of. A newer server may send types that are not known here. */
-export type LogEntry = LoggedEvent | PartDelta;
+export type LogEntry = LoggedEvent | PartDelta | Redacted;
 
 /** What the feed says about a conversation; more with a newer server. */
 export type FeedEvent = Schemas["FeedEvent"] & { change?: string; turn_id?: string; state?: string };

@@ -55,6 +55,21 @@ test("a sibling that is made counts for those beside it", () => {
   assert.deepEqual(fold.messages.get("one")?.siblings, { count: 2, index: 0, ids: ["one", "other"] });
 });
 
+test("a branch that is deleted is gone, and no longer counts", () => {
+  const fold = ConversationFold.empty();
+  const entries = log(
+    { type: "message.created", message: message("question", null) },
+    { type: "message.created", message: message("one", "question") },
+    { type: "message.created", message: message("below", "one") },
+    { type: "message.created", message: message("other", "question") },
+    { type: "conversation.head_changed", head: "other" },
+    { type: "branch.deleted", message_id: "one" },
+  );
+  for (const entry of entries) fold.apply(entry);
+  assert.deepEqual([...fold.messages.keys()].sort(), ["other", "question"]);
+  assert.deepEqual(fold.messages.get("other")?.siblings, { count: 1, index: 0, ids: ["other"] });
+});
+
 test("a call belongs to its message, and its end is known", () => {
   const fold = ConversationFold.empty();
   const call = { id: "call_1", turn_id: "turn_1", message_id: "answer", tool: "clock", args_text: "{}", state: "proposed" };

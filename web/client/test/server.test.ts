@@ -137,3 +137,23 @@ test("a page that comes in the middle of things knows what runs and what waits, 
   stop.abort();
   await Promise.all([ended, running]);
 });
+
+test("a page follows to a branch that it never loaded", async () => {
+  const stop = new AbortController();
+  const { conversation } = await api().create({ title: "Branches" });
+  const say = async (text: string, parent?: string) => {
+    const sent = await api().send(conversation.id, { text, ...(parent ? { parent_id: parent } : {}) });
+    await until("the answer", async () => (await api().turn(sent.turn.id)).state === "completed");
+    return (await api().messages(conversation.id)).head ?? "";
+  };
+  const root = await say("count to 1");
+  const first = await say("count to 2");
+  await say("count to 3", root);
+  const { live, ended } = await LiveConversation.open(api(), conversation.id, { changed: () => undefined }, { signal: stop.signal });
+  assert.equal(live.fold.messages.has(first), false);
+  await api().call(`/v1/conversations/${conversation.id}/head`, { method: "PUT", body: { message_id: first } });
+  await until("the other branch", () => live.fold.path().at(-1)?.id === first);
+  await check(live.fold, conversation.id);
+  stop.abort();
+  await ended;
+});

@@ -2,7 +2,7 @@
 
 import type { Socket } from "@weir/client";
 import { useEffect, useRef, useState } from "react";
-import { titleOf } from "../conversations/list";
+import { titleOf } from "../conversations/title";
 import type { Conversations } from "../conversations/useConversations";
 import { complain } from "../look/Toast";
 import { Waiting } from "../look/Waiting";
@@ -29,7 +29,7 @@ interface ChatProps {
 export function Chat(props: ChatProps) {
   const { opened, loadOlder } = useConversation(props.id, props.socket);
   const listed = props.conversations.items.find(({ id }) => id === props.id);
-  const title = opened.is === "open" ? titleOf(opened.view) : listed ? titleOf(listed) : "";
+  const title = opened.is === "open" ? titleOf({ id: props.id, title: opened.view.title }) : listed ? titleOf(listed) : "";
   useEffect(() => {
     document.title = title ? `${title} · Weir` : "Weir";
   }, [title]);
@@ -75,8 +75,8 @@ function OpenChat({ id, title, view, loadOlder, catalogue, conversations, onOpen
   const turn = liveTurn(view.path, view.turns);
   useAnswerAnnounced(shown, turn !== undefined);
 
+  const { model, effort } = offered(choice, modelsOf(catalogue, agent));
   const send = async (text: string, key: string) => {
-    const { model, effort } = offered(choice, modelsOf(catalogue, agent));
     const asked = { text, ...(model ? { model } : {}), ...(effort ? { settings: { reasoning_effort: effort } } : {}) };
     await api.send(id, asked, key);
     setSends((sends) => sends + 1);
@@ -90,7 +90,7 @@ function OpenChat({ id, title, view, loadOlder, catalogue, conversations, onOpen
       <Transcript exchanges={shown} turns={view.turns} isBusy={turn !== undefined} sends={sends} hasOlder={view.hasOlder} loadOlder={loadOlder} />
       <div className="chat-foot">
         <Queue conversationId={id} queue={view.queue} />
-        <Composer place={id} isBusy={turn !== undefined} onSend={send} onStop={stop}>
+        <Composer place={id} isBusy={turn !== undefined} way={[model, effort]} onSend={send} onStop={stop}>
           <ModelPicker catalogue={catalogue} agent={agent} choice={choice} onAgent={changeAgent} onChoice={setChoice} />
         </Composer>
       </div>

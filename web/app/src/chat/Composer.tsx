@@ -11,6 +11,8 @@ interface ComposerProps {
   place: string;
   /** An answer is on its way: what is sent now waits for its end. */
   isBusy?: boolean;
+  /** Who answers, and how: the same text to someone else is another message. */
+  way: unknown;
   onSend(text: string, key: string): Promise<unknown>;
   onStop?(): void;
   /** Put into the box from elsewhere, to be sent or changed. */
@@ -18,7 +20,7 @@ interface ComposerProps {
   children?: ReactNode;
 }
 
-export function Composer({ place, isBusy = false, onSend, onStop, suggestion, children }: ComposerProps) {
+export function Composer({ place, isBusy = false, way, onSend, onStop, suggestion, children }: ComposerProps) {
   const [text, setText] = useState(() => loadDraft(place));
   const [isSending, setSending] = useState(false);
   const [problem, setProblem] = useState<string>();
@@ -49,7 +51,7 @@ export function Composer({ place, isBusy = false, onSend, onStop, suggestion, ch
     setSending(true);
     setProblem(undefined);
     try {
-      await onSend(text, keyFor(place, text));
+      await onSend(text, keyFor(place, text, way));
       sent(place);
       setText("");
     } catch (error) {

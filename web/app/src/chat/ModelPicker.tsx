@@ -47,11 +47,12 @@ export function ModelPicker({ catalogue, agent, choice, onAgent, onChoice }: Mod
   }
   if (groups.length === 0) return null;
   const agentName = catalogue.agents.length > 1 ? catalogue.agents.find(({ id }) => id === agent)?.name : undefined;
+  const name = used?.id ?? own ?? "Model";
   return (
-    <Menu label="Agent and model" className="picker" groups={groups}>
+    <Menu label={`Agent and model: ${[agentName, name, effort].filter(Boolean).join(", ")}`} className="picker" groups={groups}>
       <span>
         {agentName && <b>{agentName} </b>}
-        {used?.id ?? own ?? "Model"}
+        {name}
         {effort && <i> · {effort}</i>}
       </span>
       <ChevronDown aria-hidden />

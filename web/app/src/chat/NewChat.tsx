@@ -2,7 +2,7 @@
 
 import type { Conversation, Me } from "@weir/client";
 import { useEffect, useState } from "react";
-import { titleFor } from "../conversations/list";
+import { rememberBeginning } from "../conversations/title";
 import { Logo } from "../look/Logo";
 import { go } from "../route";
 import { api } from "../server";
@@ -30,16 +30,16 @@ export function NewChat({ me, catalogue, onOpenList, onCreated }: NewChatProps) 
     document.title = "Weir";
   }, []);
 
+  const { model, effort } = offered(choice, modelsOf(catalogue, agent?.id ?? ""));
   const send = async (text: string, key: string) => {
-    const { model, effort } = offered(choice, modelsOf(catalogue, agent?.id ?? ""));
     const { conversation } = await api.create(
       {
         ...(agent ? { agent: agent.id } : {}),
-        title: titleFor(text),
         message: { text, ...(model ? { model } : {}), ...(effort ? { settings: { reasoning_effort: effort } } : {}) },
       },
       key,
     );
+    rememberBeginning(conversation.id, text);
     onCreated(conversation);
     go({ at: "conversation", id: conversation.id });
   };
@@ -54,7 +54,7 @@ export function NewChat({ me, catalogue, onOpenList, onCreated }: NewChatProps) 
         {agent?.description && <p>{agent.description}</p>}
       </div>
       <div className="chat-foot">
-        <Composer place={place} onSend={send} suggestion={suggestion}>
+        <Composer place={place} way={[agent?.id, model, effort]} onSend={send} suggestion={suggestion}>
           {agent && <ModelPicker catalogue={catalogue} agent={agent.id} choice={choice} onAgent={setAgent} onChoice={setChoice} />}
         </Composer>
         {suggestions && suggestions.length > 0 && (

@@ -12,19 +12,21 @@ export function saveDraft(place: string, text: string): void {
 }
 
 interface Sending {
-  text: string;
+  /** The text, and how it is to be answered. */
+  message: string;
   key: string;
 }
 
 /**
- * The idempotency key for sending this text. A text whose outcome is not known keeps its key, also over a reload: the
- * server takes it once. Another text is another send.
+ * The idempotency key for sending this text to be answered in that way. What was sent with an outcome that is not known
+ * keeps its key, also over a reload: the server takes it once. Anything else is another send.
  */
-export function keyFor(place: string, text: string): string {
+export function keyFor(place: string, text: string, way: unknown): string {
+  const message = JSON.stringify([text, way]);
   const sending = recalled(place);
-  if (sending?.text === text) return sending.key;
+  if (sending?.message === message) return sending.key;
   const key = newKey();
-  keep(`weir.sending.${place}`, JSON.stringify({ text, key } satisfies Sending));
+  keep(`weir.sending.${place}`, JSON.stringify({ message, key } satisfies Sending));
   return key;
 }
 
@@ -37,7 +39,7 @@ export function sent(place: string): void {
 function recalled(place: string): Sending | undefined {
   try {
     const kept: unknown = JSON.parse(recall(`weir.sending.${place}`) ?? "null");
-    const isSending = typeof kept === "object" && kept !== null && "text" in kept && "key" in kept;
+    const isSending = typeof kept === "object" && kept !== null && "message" in kept && "key" in kept;
     return isSending ? (kept as Sending) : undefined;
   } catch {
     return undefined;

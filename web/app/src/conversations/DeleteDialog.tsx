@@ -2,7 +2,7 @@ import type { Conversation } from "@weir/client";
 import { useState } from "react";
 import { Dialog } from "../look/Dialog";
 import { inWords } from "../server";
-import { titleOf } from "./list";
+import { titleOf } from "./title";
 
 interface DeleteDialogProps {
   conversation: Conversation;

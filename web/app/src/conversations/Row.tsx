@@ -5,7 +5,7 @@ import { Menu } from "../look/Menu";
 import { complain } from "../look/Toast";
 import { Waiting } from "../look/Waiting";
 import { go, pathOf } from "../route";
-import { titleOf } from "./list";
+import { titleOf } from "./title";
 
 interface RowProps {
   conversation: Conversation;

@@ -52,13 +52,9 @@ export function sections(list: readonly Conversation[], now: Date): Section[] {
     .filter(({ items }) => items.length > 0);
 }
 
-export function titleOf({ title }: { title?: string | null }): string {
-  return title?.trim() || "Untitled";
-}
-
 const TITLE_CHARS = 60;
 
-/** What a conversation is called until somebody finds something better: how it began. */
+/** How a conversation began, in one line. */
 export function titleFor(text: string): string {
   const [first = ""] = text.trim().split("\n");
   const line = first.replace(/\s+/g, " ").replace(/^#+ /, "");

@@ -5,6 +5,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { announce } from "../look/Announcer";
 import { api, inWords, isGone } from "../server";
 import { append, put, without } from "./list";
+import { forgetBeginning } from "./title";
 
 export interface Conversations {
   items: readonly Conversation[];
@@ -35,8 +36,10 @@ export function useConversations(socket: Socket | undefined, isArchive: boolean,
   open.current = current;
 
   const accept = useCallback(
-    (conversation: Conversation) =>
-      setItems((list) => (conversation.archived === isArchive ? put(list, conversation) : without(list, conversation.id))),
+    (conversation: Conversation) => {
+      if (conversation.title) forgetBeginning(conversation.id);
+      setItems((list) => (conversation.archived === isArchive ? put(list, conversation) : without(list, conversation.id)));
+    },
     [isArchive],
   );
 
@@ -64,7 +67,10 @@ export function useConversations(socket: Socket | undefined, isArchive: boolean,
           const conversation = await api.conversation(id);
           if (isCurrent) accept(conversation);
         } catch (error) {
-          if (isCurrent && isGone(error)) setItems((list) => without(list, id));
+          if (!isCurrent) return;
+          if (isGone(error)) setItems((list) => without(list, id));
+          // What was told is known once it was read.
+          else asked.set(id, setTimeout(() => void ask(), AGAIN_AFTER));
         }
       };
       asked.set(id, setTimeout(() => void ask(), BREATH));
@@ -138,6 +144,7 @@ export function useConversations(socket: Socket | undefined, isArchive: boolean,
     } catch (error) {
       if (!isGone(error)) throw error;
     }
+    forgetBeginning(id);
     setItems((list) => without(list, id));
     announce("Deleted");
   }, []);
