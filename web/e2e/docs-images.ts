@@ -39,6 +39,8 @@ async function screenshots(browser: Browser, weir: Weir): Promise<Cookies> {
   const page = await person.page();
   await ask(page, weir, QUESTION);
   await ended(page);
+  const id = page.url().split("/").at(-1) ?? "";
+  await weir.json(`/v1/conversations/${id}`, { method: "PATCH", body: { title: "A tour of the demo" } });
   const cookies = await person.context.cookies();
   const looks: [string, BrowserContextOptions][] = [
     ["page-light", { ...wide, colorScheme: "light" }],
