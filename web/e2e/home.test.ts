@@ -91,8 +91,11 @@ test("on a phone nothing overflows, and the list is a drawer that the keyboard l
   assert.equal(await drawer.evaluate((drawer) => (drawer as HTMLElement).inert), true);
   await page.getByRole("button", { name: "Open the list of conversations" }).click();
   await entry(page, "A conversation with a rather long title that does not fit on a phone at all").waitFor();
+  const focused = () => page.evaluate(() => document.activeElement?.getAttribute("aria-label"));
+  assert.equal(await focused(), "Close the list");
   await page.keyboard.press("Escape");
   await until("the drawer to close", () => drawer.evaluate((drawer) => (drawer as HTMLElement).inert));
+  await until("the focus to come back", async () => (await focused()) === "Open the list of conversations");
   await page.getByRole("button", { name: "Open the list of conversations" }).click();
   await entry(page, "Second").click();
   await page.getByRole("heading", { name: "Second" }).waitFor();

@@ -1,6 +1,6 @@
 import { Archive, ArrowLeft, KeyRound, LogOut, Monitor, Moon, SquarePen, Sun, X } from "lucide-react";
 import type { Me } from "@weir/client";
-import { useEffect, useMemo, useState, type MouseEvent } from "react";
+import { useEffect, useMemo, useRef, useState, type MouseEvent } from "react";
 import { signOut } from "../door/calls";
 import { Logo } from "../look/Logo";
 import { Menu } from "../look/Menu";
@@ -30,14 +30,23 @@ export function Sidebar(props: SidebarProps) {
   const { conversations, current, isArchive, isOpen, onArchive, onClose } = props;
   const [deleting, setDeleting] = useState<string>();
   const isNarrow = useNarrow();
+  const closer = useRef<HTMLButtonElement>(null);
   const groups = useMemo(() => sections(conversations.items, new Date()), [conversations.items]);
   const victim = conversations.items.find(({ id }) => id === deleting);
 
   useEffect(() => {
     if (!isOpen) return;
-    const onKey = (event: KeyboardEvent) => event.key === "Escape" && onClose();
+    const opener = document.activeElement;
+    closer.current?.focus();
+    const onKey = (event: KeyboardEvent) => {
+      // A menu or a dialog above it is closed first.
+      if (event.key === "Escape" && !document.querySelector(":popover-open, dialog[open]")) onClose();
+    };
     addEventListener("keydown", onKey);
-    return () => removeEventListener("keydown", onKey);
+    return () => {
+      removeEventListener("keydown", onKey);
+      if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
+    };
   }, [isOpen, onClose]);
 
   const startNew = (event: MouseEvent) => {
@@ -55,7 +64,7 @@ export function Sidebar(props: SidebarProps) {
         <header className="sidebar-head">
           <Logo />
           <span className="wordmark">Weir</span>
-          <button type="button" className="icon-button only-narrow" aria-label="Close the list" onClick={onClose}>
+          <button ref={closer} type="button" className="icon-button only-narrow" aria-label="Close the list" onClick={onClose}>
             <X aria-hidden />
           </button>
         </header>
