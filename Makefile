@@ -8,15 +8,21 @@ FEATURES = --features failpoints
 # `make run PROFILE=release` for a fast server; the default is the one that is built soonest.
 PROFILE ?= dev
 
+PAGE = web/app/dist/index.html
+PAGE_SOURCES := $(wildcard $(shell git ls-files -co --exclude-standard web/app web/client/src 2>/dev/null \
+	|| find web/app/src web/client/src -type f))
+
 .DELETE_ON_ERROR:
-.PHONY: run test check fmt lint floors deny openapi client bench torture nextest-installed deny-installed
+.PHONY: run test check fmt lint floors deny openapi client web page e2e docs-images bench torture nextest-installed deny-installed
 
 run:
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(PAGE); \
+		else echo "run: no Node, so no page; the API is complete without it"; fi
 	cargo run --profile $(PROFILE) -- serve
 
-test: check nextest-installed
+test: $(PAGE) check nextest-installed
 	cargo nextest run $(FEATURES)
-	$(MAKE) client
+	$(MAKE) client page e2e
 	@echo "make test: fmt, clippy, floors, deny, openapi and the tests above passed"
 
 # The TypeScript package: its types from openapi.json, its fold against tests/vectors, all of it against the server.
@@ -24,6 +30,36 @@ client:
 	cargo build -q $(FEATURES)
 	cd web/client && npm ci --no-audit --no-fund --loglevel=error \
 		&& WEIR_BIN="$(abspath $(or $(CARGO_TARGET_DIR),target))/debug/weir" npm test --loglevel=error
+
+# The page, in web/app/dist: a release embeds it, a debug build reads it from there.
+web: $(PAGE)
+
+$(PAGE): $(PAGE_SOURCES)
+	cd web/app && npm ci --no-audit --no-fund --loglevel=error && npm run build --loglevel=error
+	@touch $@
+
+# What the page decides by itself; how it behaves in a browser is tried in web/e2e.
+page: $(PAGE)
+	cd web/client && npm ci --no-audit --no-fund --loglevel=error
+	cd web/app && npm test --loglevel=error
+
+# The page and the examples in a real browser; Debian's Chromium is installed where there is none.
+e2e: $(PAGE) client-built
+	cargo build -q $(FEATURES)
+	@test -x "$${CHROMIUM_BIN:-/usr/bin/chromium}" \
+		|| { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
+	cd web/e2e && npm ci --no-audit --no-fund --loglevel=error \
+		&& WEIR_BIN="$(abspath $(or $(CARGO_TARGET_DIR),target))/debug/weir" npm test --loglevel=error
+
+# The pictures in docs/, taken of the page as it is.
+docs-images: $(PAGE)
+	cargo build -q $(FEATURES)
+	cd web/e2e && npm ci --no-audit --no-fund --loglevel=error && npm run build --loglevel=error \
+		&& WEIR_BIN="$(abspath $(or $(CARGO_TARGET_DIR),target))/debug/weir" node dist/docs-images.js
+
+.PHONY: client-built
+client-built:
+	cd web/client && npm ci --no-audit --no-fund --loglevel=error && npm run build --loglevel=error
 
 check: fmt-check lint floors deny openapi
 

@@ -22,6 +22,7 @@ mod slots;
 mod sse;
 pub mod stall;
 mod stream;
+mod ui;
 mod ws;
 
 use std::collections::BTreeMap;
@@ -170,7 +171,7 @@ impl FromRequestParts<Self> for State {
 
 /// Everything on the server's own address.
 pub fn router(state: State) -> Router {
-    layers::around(routes::router(&state), &state).with_state(state)
+    layers::around(routes::router(&state).merge(ui::router()), &state).with_state(state)
 }
 
 /// `/metrics` alone, for an address of its own that needs no token.

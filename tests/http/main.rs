@@ -7,6 +7,7 @@ mod compaction;
 mod conversations;
 mod memory;
 mod messages;
+mod page;
 mod requests;
 mod routes;
 mod sign_in;

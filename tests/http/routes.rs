@@ -201,7 +201,7 @@ async fn the_owner_reaches_every_route() {
 async fn what_is_not_in_the_table_is_a_problem_too() {
     let app = TestApp::demo().await;
     assert_eq!(app.get("/v1/nonsense").await.problem(404), "not-found");
-    assert_eq!(app.get("/").await.problem(404), "not-found");
+    assert_eq!(app.get("/nonsense").await.problem(404), "not-found");
     let answer = app.delete("/v1/conversations").await;
     assert_eq!(answer.problem(405), "method-not-allowed");
     assert!(answer.header("allow").contains("POST"), "{:?}", answer.headers);

@@ -3,6 +3,7 @@
 import { DEFAULT_BACKOFF, delay, sleep, type Backoff } from "./backoff.js";
 import { errorOf, isTemporary, UnreachableError, WeirError } from "./problem.js";
 import type {
+  Agent,
   Conversation,
   ConversationSnapshot,
   CreateRequest,
@@ -10,6 +11,7 @@ import type {
   Me,
   Message,
   Meta,
+  Model,
   SendRequest,
   Turn,
   UpdateRequest,
@@ -111,6 +113,28 @@ export class Api {
 
   cancel(turnId: string): Promise<Turn> {
     return this.json(`/v1/turns/${turnId}/cancel`, { method: "POST" });
+  }
+
+  turn(id: string): Promise<Turn> {
+    return this.json(`/v1/turns/${id}`);
+  }
+
+  /** Changes a message that waits in the queue. */
+  editQueued(conversationId: string, turnId: string, text: string): Promise<Turn> {
+    return this.json(`/v1/conversations/${conversationId}/queue/${turnId}`, { method: "PATCH", body: { text } });
+  }
+
+  /** Takes a message out of the queue. */
+  async withdraw(conversationId: string, turnId: string): Promise<void> {
+    await this.call(`/v1/conversations/${conversationId}/queue/${turnId}`, { method: "DELETE" });
+  }
+
+  async agents(): Promise<Agent[]> {
+    return (await this.json<Page<Agent>>("/v1/agents")).items;
+  }
+
+  async models(): Promise<Model[]> {
+    return (await this.json<Page<Model>>("/v1/models")).items;
   }
 
   async json<T>(path: string, call: Call = {}): Promise<T> {

@@ -5,17 +5,22 @@
  * cut at the byte, and what leaves a hole is refused: then follow again from the last cursor.
  */
 
-import type { LogEntry, Message, Part, QueuedTurn, Usage } from "./types.js";
+import type { Call, LogEntry, Message, Part, Siblings, UnfinishedTurns, Usage } from "./types.js";
 
-/** A message as it grows. */
+/** A message as it grows. Never changed in place: another object is another state of it. */
 export interface FoldedMessage extends Omit<Message, "parts"> {
-  parts: Part[];
+  readonly parts: readonly Part[];
+  /** The tool calls that it made, joined to its parts by `call_id`. */
+  readonly calls?: readonly Call[];
+  /** The messages with the same parent, this one among them. */
+  readonly siblings?: Siblings;
   /** Where the last entry ends that was folded into it. */
   seq: number;
 }
 
 export type TurnState = "queued" | "running" | "waiting" | "completed" | "failed" | "cancelled" | "interrupted";
 
+/** Never changed in place. */
 export interface FoldedTurn {
   id: string;
   state: TurnState;
@@ -28,7 +33,7 @@ export interface FoldedTurn {
 
 export interface Queued {
   turnId: string;
-  turn: QueuedTurn;
+  parts: readonly Part[];
 }
 
 export interface Notice {
@@ -49,7 +54,7 @@ export class GapError extends Error {
 
 /** A snapshot's messages, newest first, as `GET /v1/conversations/{id}/messages` answers them. */
 export interface MessagesPage {
-  items: readonly (Message & { seq: number })[];
+  items: readonly (Message & { seq: number; calls?: Call[]; siblings?: Siblings })[];
   head?: string | null;
 }
 
@@ -82,8 +87,16 @@ export class ConversationFold {
   prepend(page: MessagesPage): void {
     for (const message of page.items) {
       if (!this.messages.has(message.id)) {
-        this.messages.set(message.id, { ...message, parts: copied(message.parts) });
+        this.messages.set(message.id, { ...message, parts: message.parts ?? [] });
       }
+    }
+  }
+
+  /** Takes in what a snapshot of the conversation says of its turns, read no earlier than the messages. */
+  resume({ queued, running, waiting }: UnfinishedTurns): void {
+    this.queue = queued.map(({ id, parts }) => ({ turnId: id, parts: parts ?? [] }));
+    for (const { id, state, attempt, waiting_for } of [...queued, ...running, ...waiting]) {
+      this.turns.set(id, { id, state, attempt, ...(waiting_for ? { waitingFor: waiting_for } : {}) });
     }
   }
 
@@ -119,12 +132,8 @@ export class ConversationFold {
   }
 
   private append(messageId: string, index: number, text: string, seq: number): void {
-    const message = this.messages.get(messageId);
-    const part = message?.parts[index];
     // A message above the pages that were loaded has ended long ago.
-    if (!message || !part) return;
-    message.parts[index] = grown(part, text);
-    message.seq = seq;
+    this.part(messageId, index, seq, (part) => part && grown(part, text));
   }
 
   private take(event: Exclude<LogEntry, { type: "part.delta" }>): void {
@@ -148,32 +157,42 @@ export class ConversationFold {
         this.deleted = true;
         break;
       case "message.created": {
-        const message = { ...event.message, parts: copied(event.message.parts) };
-        this.messages.set(message.id, { ...message, seq: event.seq });
+        const { message } = event;
+        const siblings = this.welcome(message);
+        this.messages.set(message.id, { ...message, parts: message.parts ?? [], siblings, seq: event.seq });
         // What is created under the head becomes the head; everything else is said.
         if ((message.parent_id ?? null) === this.head) this.head = message.id;
         break;
       }
       case "part.started":
-        this.change(event.message_id, event.seq, (message) => {
-          message.parts[event.index] = { ...event.part };
-        });
+        this.part(event.message_id, event.index, event.seq, () => event.part);
         break;
       case "part.completed":
-        this.change(event.message_id, event.seq, (message) => {
-          const part = message.parts[event.index];
-          if (part && event.part) message.parts[event.index] = streamed(event.part, textOf(part));
-        });
+        this.part(event.message_id, event.index, event.seq, (part) =>
+          part && event.part ? streamed(event.part, textOf(part)) : part,
+        );
         break;
       case "message.completed":
-        this.change(event.message_id, event.seq, (message) => {
-          message.status = event.status;
-          if (event.finish_reason) message.finish_reason = event.finish_reason;
-          if (event.usage) message.usage = event.usage satisfies Usage;
-        });
+        this.change(event.message_id, event.seq, () => ({
+          status: event.status,
+          ...(event.finish_reason ? { finish_reason: event.finish_reason } : {}),
+          ...(event.usage ? { usage: event.usage satisfies Usage } : {}),
+        }));
+        break;
+      case "tool.proposed":
+        this.call(event.call);
+        break;
+      case "tool.failed":
+        for (const { calls } of this.messages.values()) {
+          const call = calls?.find((call) => call.id === event.call_id);
+          if (call) this.call({ ...call, state: "failed", error: event.error });
+        }
         break;
       case "turn.queued":
-        this.queue = insert(this.queue, { turnId: event.turn_id, turn: event.turn });
+        this.queue = insert(this.queue, event.turn.first === true, {
+          turnId: event.turn_id,
+          parts: event.turn.parts,
+        });
         this.turn(event.turn_id, "queued");
         break;
       case "turn.started":
@@ -181,10 +200,10 @@ export class ConversationFold {
         this.turn(event.turn_id, "running");
         break;
       case "turn.waiting":
-        this.turn(event.turn_id, "waiting").waitingFor = event.for;
+        this.turn(event.turn_id, "waiting", { waitingFor: event.for });
         break;
       case "turn.resumed":
-        this.turn(event.turn_id, "running").attempt = event.attempt;
+        this.turn(event.turn_id, "running", { attempt: event.attempt });
         break;
       case "turn.completed":
       case "turn.cancelled":
@@ -194,8 +213,8 @@ export class ConversationFold {
       case "turn.failed":
       case "turn.interrupted": {
         this.dequeue(event.turn_id);
-        const turn = this.turn(event.turn_id, event.type === "turn.failed" ? "failed" : "interrupted");
-        if (event.problem) turn.problem = event.problem;
+        const state = event.type === "turn.failed" ? "failed" : "interrupted";
+        this.turn(event.turn_id, state, event.problem ? { problem: event.problem } : {});
         break;
       }
       case "queue.changed":
@@ -203,7 +222,7 @@ export class ConversationFold {
         break;
       case "queue.edited":
         this.queue = this.queue.map((queued) =>
-          queued.turnId === event.turn_id ? { ...queued, turn: { ...queued.turn, parts: event.parts } } : queued,
+          queued.turnId === event.turn_id ? { ...queued, parts: event.parts } : queued,
         );
         break;
       case "notice":
@@ -221,24 +240,54 @@ export class ConversationFold {
 
   /** A message and everything below it. Where the head was there, it has been moved before. */
   private forget(id: string): void {
-    const children = [...this.messages.values()].filter((message) => message.parent_id === id);
+    const gone = this.messages.get(id);
     this.messages.delete(id);
-    for (const child of children) this.forget(child.id);
+    for (const message of [...this.messages.values()]) {
+      if (message.parent_id === id) this.forget(message.id);
+      else if (gone?.siblings?.ids.includes(message.id)) {
+        const ids = gone.siblings.ids.filter((sibling) => sibling !== id);
+        this.messages.set(message.id, { ...message, siblings: { count: ids.length, index: ids.indexOf(message.id), ids } });
+      }
+    }
   }
 
-  private change(id: string, seq: number, how: (message: FoldedMessage) => void): void {
+  private change(id: string, seq: number, how: (message: FoldedMessage) => Partial<FoldedMessage>): void {
     const message = this.messages.get(id);
-    if (!message) return;
-    how(message);
-    message.seq = seq;
+    if (message) this.messages.set(id, { ...message, ...how(message), seq });
   }
 
-  private turn(id: string, state: TurnState): FoldedTurn {
-    const turn = this.turns.get(id) ?? { id, state, attempt: 1 };
-    turn.state = state;
-    if (state !== "waiting") delete turn.waitingFor;
-    this.turns.set(id, turn);
-    return turn;
+  private part(id: string, index: number, seq: number, how: (part: Part | undefined) => Part | undefined): void {
+    this.change(id, seq, ({ parts }) => {
+      const part = how(parts[index]);
+      return part ? { parts: [...parts.slice(0, index), part, ...parts.slice(index + 1)] } : {};
+    });
+  }
+
+  /** Calls lie beside the message's own content: its position stays. */
+  private call(call: Call): void {
+    const message = this.messages.get(call.message_id);
+    if (!message) return;
+    const others = (message.calls ?? []).filter(({ id }) => id !== call.id);
+    this.messages.set(message.id, { ...message, calls: [...others, call] });
+  }
+
+  /** Counts a new message in among its siblings, as far as they are known. */
+  private welcome({ id, parent_id }: Message): Siblings {
+    const beside = [...this.messages.values()].filter(
+      (message) => message.id !== id && (message.parent_id ?? null) === (parent_id ?? null),
+    );
+    const known = beside.flatMap((message) => message.siblings?.ids ?? [message.id]);
+    const ids = [...new Set([...known, id])];
+    for (const sibling of beside) {
+      const siblings = { count: ids.length, index: ids.indexOf(sibling.id), ids };
+      this.messages.set(sibling.id, { ...sibling, siblings });
+    }
+    return { count: ids.length, index: ids.length - 1, ids };
+  }
+
+  private turn(id: string, state: TurnState, more: Partial<FoldedTurn> = {}): void {
+    const { waitingFor: _, ...turn } = this.turns.get(id) ?? { id, attempt: 1 };
+    this.turns.set(id, { ...turn, state, ...more });
   }
 
   private dequeue(turnId: string): void {
@@ -246,12 +295,9 @@ export class ConversationFold {
   }
 }
 
-function copied(parts: readonly Part[] = []): Part[] {
-  return parts.map((part) => ({ ...part }));
-}
-
-function insert(queue: readonly Queued[], queued: Queued): Queued[] {
-  return queued.turn.first ? [queued, ...queue] : [...queue, queued];
+function insert(queue: readonly Queued[], first: boolean, queued: Queued): Queued[] {
+  const others = queue.filter(({ turnId }) => turnId !== queued.turnId);
+  return first ? [queued, ...others] : [...others, queued];
 }
 
 export function isLive(state: TurnState): boolean {

@@ -14,8 +14,8 @@ const SILENT_AFTER = 45_000;
 
 export type Connection = "connecting" | "replaying" | "live" | "offline";
 
-export interface Listener {
-  entry(entry: LogEntry, cursor: Cursor): void;
+export interface Listener<Entry = LogEntry> {
+  entry(entry: Entry, cursor: Cursor): void;
   /** What the listener knows is of another history: load a snapshot, and go on from its cursor. */
   resync(reason: string): Promise<Cursor>;
   connection?(state: Connection): void;

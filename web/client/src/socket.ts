@@ -4,9 +4,9 @@
 
 import type { Api } from "./api.js";
 import { delay, sleep } from "./backoff.js";
-import type { Connection, Listener } from "./follow.js";
+import type { Connection, FollowOptions, Listener } from "./follow.js";
 import { WeirError } from "./problem.js";
-import type { Cursor, LogEntry, Problem } from "./types.js";
+import type { Cursor, FeedEvent, Problem } from "./types.js";
 
 /** We ask every so often, and the server answers at once. */
 const PING_EVERY = 20_000;
@@ -19,16 +19,18 @@ export interface SocketOptions {
   /** Absent: the platform's. */
   WebSocket?: typeof WebSocket;
   signal?: AbortSignal;
+  /** The socket itself: `live` once it is open, `offline` when it broke. */
+  connection?: (state: Connection) => void;
 }
 
 interface Subscription {
-  conversationId: string;
-  listener: Listener;
+  to: { conversation_id: string } | { feed: true };
+  listener: Listener<never>;
   cursor: Cursor | undefined;
 }
 
 type Frame =
-  | { op: "event"; id: number; cursor: Cursor; event: LogEntry }
+  | { op: "event"; id: number; cursor: Cursor; event: never }
   | { op: "caught_up"; id: number; cursor: Cursor }
   | { op: "resync"; id: number; reason: string; cursor: Cursor }
   | { op: "problem"; id?: number; problem: Problem }
@@ -53,14 +55,29 @@ export class Socket {
 
   /** Follows a conversation; the answer stops it. */
   subscribe(conversationId: string, listener: Listener, after?: Cursor): () => void {
-    const id = this.nextId;
-    this.nextId += 1;
-    this.subscriptions.set(id, { conversationId, listener, cursor: after });
-    this.say(id);
-    return () => {
-      this.subscriptions.delete(id);
-      this.frame({ op: "unsubscribe", id });
-    };
+    return this.add({ to: { conversation_id: conversationId }, listener, cursor: after });
+  }
+
+  /** Follows what changes across conversations, from a `feed_cursor`; the answer stops it. */
+  subscribeFeed(listener: Listener<FeedEvent>, after?: Cursor): () => void {
+    return this.add({ to: { feed: true }, listener, cursor: after });
+  }
+
+  /** As `follow` does over SSE: ends when the signal says so, throws what no retry mends. */
+  follow(conversationId: string, listener: Listener, options: FollowOptions): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const failed = (error: WeirError) => {
+        stop();
+        reject(error);
+      };
+      const stop = this.subscribe(conversationId, { ...listener, failed }, options.after);
+      const done = () => {
+        stop();
+        resolve();
+      };
+      if (options.signal?.aborted) done();
+      else options.signal?.addEventListener("abort", done, { once: true });
+    });
   }
 
   /** Connects, and connects again, until the signal says stop. */
@@ -75,6 +92,7 @@ export class Socket {
       renew = code === SIGNED_OUT;
       failures = opened ? 0 : failures + 1;
       this.tell("offline");
+      this.options.connection?.("offline");
       await sleep(delay(this.api.backoff, failures, this.api.random()), signal);
     }
   }
@@ -105,6 +123,7 @@ export class Socket {
         if (token !== undefined) this.frame({ op: "auth", token });
         for (const id of this.subscriptions.keys()) this.say(id);
         this.tell("replaying");
+        this.options.connection?.("live");
       };
       socket.onmessage = (message) => {
         this.lastHeard = Date.now();
@@ -135,10 +154,14 @@ export class Socket {
         break;
       case "resync": {
         const { id } = frame;
-        void subscription.listener.resync(frame.reason).then((cursor) => {
-          subscription.cursor = cursor;
-          this.say(id);
-        });
+        subscription.listener.resync(frame.reason).then(
+          (cursor) => {
+            subscription.cursor = cursor;
+            this.say(id);
+          },
+          // The next connection asks again.
+          () => this.socket?.close(4000),
+        );
         break;
       }
       case "problem":
@@ -147,11 +170,21 @@ export class Socket {
     }
   }
 
+  private add(subscription: Subscription): () => void {
+    const id = this.nextId;
+    this.nextId += 1;
+    this.subscriptions.set(id, subscription);
+    this.say(id);
+    return () => {
+      if (this.subscriptions.delete(id)) this.frame({ op: "unsubscribe", id });
+    };
+  }
+
   private say(id: number): void {
     const subscription = this.subscriptions.get(id);
     if (!subscription) return;
-    const { conversationId, cursor } = subscription;
-    this.frame({ op: "subscribe", id, conversation_id: conversationId, ...(cursor ? { after: cursor } : {}) });
+    const { to, cursor } = subscription;
+    this.frame({ op: "subscribe", id, ...to, ...(cursor ? { after: cursor } : {}) });
   }
 
   private frame(frame: object): void {

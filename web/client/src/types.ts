@@ -12,6 +12,12 @@ export type QueuedTurn = Schemas["QueuedTurn"];
 export type ConversationInfo = Schemas["ConversationInfo"];
 export type Conversation = Schemas["Conversation"];
 export type ConversationSnapshot = Schemas["ConversationSnapshot"];
+export type Call = Schemas["Call"];
+export type Siblings = Schemas["Siblings"];
+export type UnfinishedTurns = Schemas["UnfinishedTurns"];
+export type Settings = Schemas["Settings"];
+export type Agent = Schemas["Agent"];
+export type Model = Schemas["Model"];
 export type Problem = Schemas["Problem"];
 export type SendRequest = Schemas["SendRequest"];
 export type CreateRequest = Schemas["CreateRequest"];
@@ -30,6 +36,9 @@ export type Redacted = Omit<Schemas["Redacted"], "type"> & { type: "redacted" };
 
 /** What a conversation's log is made of. A newer server may send types that are not known here. */
 export type LogEntry = LoggedEvent | PartDelta | Redacted;
+
+/** What the feed says about a conversation; more with a newer server. */
+export type FeedEvent = Schemas["FeedEvent"] & { change?: string; turn_id?: string; state?: string };
 
 /** `<epoch>.<position>`. */
 export type Cursor = string;

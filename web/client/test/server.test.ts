@@ -108,3 +108,52 @@ test("a token that runs out in mid-answer is renewed, over SSE and over the sock
   stop.abort();
   await Promise.all([ended, running]);
 });
+
+test("a page that comes in the middle of things knows what runs and what waits, and is told by the feed", async () => {
+  const stop = new AbortController();
+  const socket = new Socket(api(), { WebSocket: WebSocket as unknown as typeof globalThis.WebSocket, signal: stop.signal });
+  const running = socket.run();
+  const { feed_cursor } = await api().conversations();
+  const told: string[] = [];
+  const { conversation } = await api().create({ title: "Late", message: { text: "count to 150" } });
+  await api().send(conversation.id, "count to 2");
+  const withdrawn = await api().send(conversation.id, "count to 3");
+  const edited = await api().send(conversation.id, "count to 4");
+  socket.subscribeFeed(
+    { entry: ({ type, change, conversation_id }) => void (conversation_id === conversation.id && told.push(change ?? type)), resync: () => assert.fail() },
+    feed_cursor,
+  );
+  const { live, ended } = await LiveConversation.open(api(), conversation.id, { changed: () => undefined }, { signal: stop.signal, socket });
+  const waiting = () => live.fold.queue.map(({ parts }) => parts.map(textOf).join(""));
+  assert.deepEqual(waiting(), ["count to 2", "count to 3", "count to 4"]);
+  assert.deepEqual([...live.fold.turns.values()].map(({ state }) => state).sort(), ["queued", "queued", "queued", "running"]);
+  await api().withdraw(conversation.id, withdrawn.turn.id);
+  await api().editQueued(conversation.id, edited.turn.id, "count to 5");
+  await until("the queue to change", () => waiting().join() === "count to 2,count to 5");
+  await until("the end", () => !live.fold.busy);
+  await check(live.fold, conversation.id);
+  await until("the feed", () => told.filter((what) => what === "turn.finished").length >= 3);
+  assert.deepEqual(told.slice(0, 2), ["created", "moved_up"]);
+  stop.abort();
+  await Promise.all([ended, running]);
+});
+
+test("a page follows to a branch that it never loaded", async () => {
+  const stop = new AbortController();
+  const { conversation } = await api().create({ title: "Branches" });
+  const say = async (text: string, parent?: string) => {
+    const sent = await api().send(conversation.id, { text, ...(parent ? { parent_id: parent } : {}) });
+    await until("the answer", async () => (await api().turn(sent.turn.id)).state === "completed");
+    return (await api().messages(conversation.id)).head ?? "";
+  };
+  const root = await say("count to 1");
+  const first = await say("count to 2");
+  await say("count to 3", root);
+  const { live, ended } = await LiveConversation.open(api(), conversation.id, { changed: () => undefined }, { signal: stop.signal });
+  assert.equal(live.fold.messages.has(first), false);
+  await api().call(`/v1/conversations/${conversation.id}/head`, { method: "PUT", body: { message_id: first } });
+  await until("the other branch", () => live.fold.path().at(-1)?.id === first);
+  await check(live.fold, conversation.id);
+  stop.abort();
+  await ended;
+});

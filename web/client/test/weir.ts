@@ -65,9 +65,9 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-export async function until(what: string, reached: () => boolean, within = 30_000): Promise<void> {
+export async function until(what: string, reached: () => boolean | Promise<boolean>, within = 30_000): Promise<void> {
   const deadline = Date.now() + within;
-  while (!reached()) {
+  while (!(await reached())) {
     assert.ok(Date.now() < deadline, `gave up waiting for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }

@@ -1,0 +1,148 @@
+/** What one turn made: all of its messages, as one answer. */
+
+import { textOf, type Call, type FoldedMessage, type FoldedTurn, type Part } from "@weir/client";
+import { Check, Copy } from "lucide-react";
+import { memo, useState } from "react";
+import { Waiting } from "../look/Waiting";
+import { Markdown } from "../markdown/Markdown";
+import { plainText, wasResumed, type Standing } from "./exchange";
+import { Ending } from "./Ending";
+import { Reasoning } from "./Reasoning";
+import { Siblings } from "./Siblings";
+import { ToolCall } from "./ToolCall";
+
+interface AnswerCardProps {
+  messages: readonly FoldedMessage[];
+  /** `unknown` where its turn ended before this page came, and said nothing. */
+  standing: Standing | "unknown";
+  problem: FoldedTurn["problem"];
+  turnId: string | undefined;
+  isLast: boolean;
+}
+
+export const AnswerCard = memo(
+  function AnswerCard({ messages, standing, problem, turnId, isLast }: AnswerCardProps) {
+    const isGoing = standing === "going" || standing === "waiting";
+    const isSilent = isGoing && !isSpeaking(messages.at(-1));
+    const text = plainText(messages);
+    return (
+      <article className="answer" aria-label="Weir" aria-busy={isGoing} data-standing={standing} data-last={isLast || undefined}>
+        {messages.map((message, at) => (
+          <Step key={message.id} message={message} wasResumed={wasResumed(message, messages[at + 1])} />
+        ))}
+        {isSilent && (
+          <p className="silent">
+            <Waiting label={standing === "waiting" ? "Waiting for a decision" : "The answer is coming"} />
+            {messages.at(-1)?.status === "interrupted" && "Cut off. Going on from here"}
+          </p>
+        )}
+        {!isGoing && <Ending standing={standing} problem={problem} turnId={turnId} />}
+        {!isGoing && messages.length > 0 && (
+          <footer className="answer-foot">
+            {text !== "" && <CopyButton text={text} />}
+            <Siblings siblings={messages[0]?.siblings} what="answer" />
+            <Footnote messages={messages} />
+          </footer>
+        )}
+      </article>
+    );
+  },
+  (one, other) =>
+    one.standing === other.standing &&
+    one.problem === other.problem &&
+    one.turnId === other.turnId &&
+    one.isLast === other.isLast &&
+    one.messages.length === other.messages.length &&
+    one.messages.every((message, at) => message === other.messages[at]),
+);
+
+/** One message of it: one model call. */
+const Step = memo(function Step({ message, wasResumed }: { message: FoldedMessage; wasResumed: boolean }) {
+  const isStreaming = message.status === "streaming";
+  const last = message.parts.length - 1;
+  return (
+    <div className="step" data-message-id={message.id}>
+      {message.parts.map((part, at) => (
+        <PartView
+          key={at}
+          part={part}
+          call={part.type === "tool_call" ? message.calls?.find(({ id }) => id === part.call_id) : undefined}
+          isStreaming={isStreaming && at === last}
+        />
+      ))}
+      {wasResumed && (
+        <p className="seam">
+          <span>Cut off here, and resumed</span>
+        </p>
+      )}
+    </div>
+  );
+});
+
+function PartView({ part, call, isStreaming }: { part: Part; call: Call | undefined; isStreaming: boolean }) {
+  switch (part.type) {
+    case "text":
+      return (
+        <div data-part="text">
+          <Markdown text={part.text} streaming={isStreaming} />
+        </div>
+      );
+    case "reasoning":
+      return <Reasoning text={part.text} isGoing={isStreaming} />;
+    case "tool_call":
+      return <ToolCall part={part} call={call} isGoing={isStreaming} />;
+    case "source":
+      return (
+        <p className="source">
+          Source: {part.title ?? "untitled"} <span className="source-url">{part.url}</span>
+        </p>
+      );
+    case "file":
+      return <p className="source">A file</p>;
+    case "notice":
+      return (
+        <p className="seam">
+          <span>{part.text}</span>
+        </p>
+      );
+  }
+}
+
+function isSpeaking(message: FoldedMessage | undefined): boolean {
+  return message?.status === "streaming" && message.parts.some((part) => textOf(part) !== "");
+}
+
+const COPIED_FOR = 1_500;
+
+function CopyButton({ text }: { text: string }) {
+  const [isCopied, setCopied] = useState(false);
+  const copy = () =>
+    void navigator.clipboard?.writeText(text).then(() => {
+      setCopied(true);
+      setTimeout(() => setCopied(false), COPIED_FOR);
+    });
+  // Outside of secure contexts there is no clipboard.
+  if (!navigator.clipboard) return null;
+  return (
+    <button type="button" className="icon-button small" aria-label={isCopied ? "Copied" : "Copy the answer"} title="Copy the answer" onClick={copy}>
+      {isCopied ? <Check aria-hidden /> : <Copy aria-hidden />}
+    </button>
+  );
+}
+
+function Footnote({ messages }: { messages: readonly FoldedMessage[] }) {
+  const last = messages.at(-1);
+  if (!last) return null;
+  const tokens = messages.reduce((sum, { usage }) => sum + (usage?.output_tokens ?? 0), 0);
+  const time = new Date(last.created_at);
+  return (
+    <small className="footnote">
+      {last.model}
+      {tokens > 0 && ` · ${tokens.toLocaleString()} ${tokens === 1 ? "token" : "tokens"}`}
+      {" · "}
+      <time dateTime={last.created_at} title={time.toLocaleString()}>
+        {time.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}
+      </time>
+    </small>
+  );
+}
