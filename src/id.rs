@@ -111,6 +111,8 @@ ids! {
     CallId = "call";
     ApprovalId = "appr";
     FileId = "file";
+    /// One file of conversations that is read in.
+    ImportId = "imp";
 }
 
 #[cfg(test)]
