@@ -47,6 +47,8 @@ pub(super) enum Mail {
         fence: Fence,
         said: Said,
     },
+    /// Whoever wants to write here instead asks an idle actor to fall asleep now.
+    LetGo,
     /// Answered once everything before it is done.
     Settle {
         reply: oneshot::Sender<()>,
@@ -190,7 +192,7 @@ impl Mail {
             Self::Settle { reply } => {
                 let _ = reply.send(());
             }
-            Self::Model { .. } => {}
+            Self::LetGo | Self::Model { .. } => {}
         }
     }
 }
@@ -210,6 +212,12 @@ impl Actor {
                 }
             };
             let then = match mail {
+                Mail::LetGo if self.conversation.is_idle() && self.next.is_none() => match self.fall_asleep()
+                {
+                    Asleep::Yes => return,
+                    Asleep::No => Then::GoOn,
+                },
+                Mail::LetGo => Then::GoOn,
                 Mail::Settle { reply } => {
                     // Whoever waited may be gone.
                     let _ = reply.send(());

@@ -2,6 +2,7 @@
 
 mod app;
 mod conversations;
+mod imports;
 mod memory;
 mod messages;
 mod requests;

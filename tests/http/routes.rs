@@ -4,7 +4,7 @@ use axum::http::Method;
 use serde_json::json;
 
 use weir::http::{Rule, every_route};
-use weir::id::{ConversationId, TurnId};
+use weir::id::{ConversationId, ImportId, TurnId};
 
 use crate::app::{Answer, NUMBERS, TestApp};
 
@@ -12,21 +12,29 @@ use crate::app::{Answer, NUMBERS, TestApp};
 struct Targets {
     conversation: String,
     turn: String,
+    import: String,
 }
 
 impl Targets {
     async fn of_owner(app: &TestApp) -> Self {
         let conversation = app.conversation().await;
         let turn = app.talk(&conversation, "count to 2").await["turn"]["id"].as_str().unwrap().to_owned();
-        Self { conversation: conversation.rsplit('/').next().unwrap().to_owned(), turn }
+        let import = app.post("/v1/imports", &json!({})).await.is(202)["id"].as_str().unwrap().to_owned();
+        Self { conversation: conversation.rsplit('/').next().unwrap().to_owned(), turn, import }
     }
 
     fn missing() -> Self {
-        Self { conversation: ConversationId::new().to_string(), turn: TurnId::new().to_string() }
+        Self {
+            conversation: ConversationId::new().to_string(),
+            turn: TurnId::new().to_string(),
+            import: ImportId::new().to_string(),
+        }
     }
 
     fn path(&self, path: &str) -> String {
-        path.replace("{conversation_id}", &self.conversation).replace("{turn_id}", &self.turn)
+        path.replace("{conversation_id}", &self.conversation)
+            .replace("{turn_id}", &self.turn)
+            .replace("{import_id}", &self.import)
     }
 }
 
@@ -107,6 +115,7 @@ async fn what_is_private_foreign_or_missing_is_not_found_in_the_same_words() {
             assert_eq!(answer.text, words.text, "{method} {path}");
         }
         let malformed = path.replace("{conversation_id}", "conv_nonsense").replace("{turn_id}", "%ff");
+        let malformed = malformed.replace("{import_id}", "imp_nonsense");
         let answer = call(&app, &method, &malformed, &app.people.owner).await;
         assert_eq!(answer.text, words.text, "{method} {path}");
     }
@@ -120,7 +129,8 @@ async fn a_viewer_reads_what_is_shared_and_writes_nothing() {
     let shared = format!("/v1/conversations/{}", targets.conversation);
     app.patch(&shared, &json!({"visibility": "workspace"})).await.is(200);
     for (method, path, rule) in every_route() {
-        if !path.contains('{') || path.ends_with("/events") {
+        // An import is nobody else's.
+        if !path.contains('{') || path.contains("{import_id}") || path.ends_with("/events") {
             continue;
         }
         let answer = call(&app, &method, &targets.path(&path), &app.people.viewer).await;

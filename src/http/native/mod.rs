@@ -3,7 +3,9 @@
 pub mod agents;
 pub mod conversations;
 pub mod events;
+pub mod exports;
 pub mod feed;
+pub mod imports;
 pub mod keys;
 pub mod messages;
 pub mod meta;

@@ -1,7 +1,9 @@
 //! What is read, one file per noun. Each public read is one transaction on one reader thread.
 
 mod conversation;
+mod export;
 mod feed;
+mod import;
 mod key;
 mod list;
 mod load;
@@ -12,7 +14,9 @@ mod replay;
 mod turn;
 
 pub use self::conversation::{ConversationRow, Named, Snapshot};
+pub use self::export::{ExportIndex, Owned};
 pub use self::feed::{FeedItem, FeedPage};
+pub use self::import::Imported;
 pub use self::key::Remembered;
 pub use self::list::{Filter, InvalidListCursor, ListCursor, ListPage, PageRequest};
 pub use self::load::Loaded;
