@@ -5,9 +5,11 @@
 
 mod command;
 mod socket;
+mod transfer;
 
 pub use command::{Answer, Command, Refused};
-pub use socket::{Listener, ask, serve};
+pub use socket::{Listener, ask, ask_for_export, serve};
+pub use transfer::{Desk, export};
 
 use std::path::Path;
 use std::time::{Duration, Instant};

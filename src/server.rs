@@ -4,6 +4,7 @@ mod issuers;
 mod listen;
 mod providers;
 mod telemetry;
+pub mod transfer;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::data_dir::DataDir;
 use crate::http;
 use crate::runtime::Runtime;
 use crate::runtime::agent::DEFAULT_AGENT;
+use crate::runtime::import::Imports;
 use crate::store::{self, Store};
 use providers::Roster;
 
@@ -55,7 +57,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let runtime = Runtime::new(store.clone(), roster.agents, clock);
     runtime.recover(startup.unfinished).await;
     let options = edges(&config);
-    let state = http::State::new(runtime.clone(), directory.clone(), roster.providers, numbers, options);
+    let imports = Imports::open(runtime.clone(), transfer::options(&config, &dir, runtime.agents()))
+        .context("cannot open the imports")?;
+    let state = http::State::new(runtime.clone(), directory.clone(), roster.providers, numbers, options)
+        .with_imports(imports.clone());
     let stop = CancellationToken::new();
     let mut edges = JoinSet::new();
     edges.spawn(listen::serve(listener, http::router(state.clone()), stop.clone()));
@@ -68,9 +73,12 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     chores.spawn(tidy(directory.clone(), state.clone()));
     let tidied = runtime.clone();
     chores.spawn(async move { tidied.keep_tidy().await });
+    let worked = imports.clone();
+    chores.spawn(async move { worked.run().await });
     announce(address, &runtime).await;
 
-    admin::serve(commands, &directory, signals.next()).await;
+    let desk = admin::Desk { runtime: runtime.clone(), imports };
+    admin::serve(commands, &directory, Some(&desk), signals.next()).await;
 
     info!("stopping: no new turns, running ones get {:?}", config.server.grace);
     state.stop();

@@ -1,11 +1,14 @@
 //! The commands as values: what is asked, and what is answered.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::auth::{self, ApiKey, Directory, KeyText, NewKey, User, Workspace};
-use crate::id::KeyId;
+use crate::export::Format;
+use crate::id::{ConversationId, ImportId, KeyId};
+use crate::runtime::import::Import;
 use crate::scope::{Permission, WorkspaceRole};
 
 /// Users and workspaces are named by id or name; without one, the default workspace or its owner is meant.
@@ -43,6 +46,20 @@ pub enum Command {
     CreateSetupCode {
         user: Option<String>,
     },
+    /// Reads a file of this machine in, for a user.
+    Import {
+        path: PathBuf,
+        user: Option<String>,
+    },
+    ImportStatus {
+        id: ImportId,
+    },
+    /// Answered by the export itself. Of nobody and nothing: of everything.
+    Export {
+        conversation: Option<ConversationId>,
+        user: Option<String>,
+        format: Format,
+    },
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -57,6 +74,7 @@ pub enum Answer {
     Users(Vec<User>),
     Workspaces(Vec<Workspace>),
     SetupCode(#[serde(with = "key_text")] KeyText),
+    Import(Box<Import>),
 }
 
 /// Why a command was not carried out, for the person who gave it.
@@ -124,6 +142,9 @@ impl Command {
                 Ok(Answer::SetupCode(directory.create_setup_code(user_id)?))
             }
             Self::ListWorkspaces => Ok(Answer::Workspaces(directory.workspaces()?)),
+            Self::Import { .. } | Self::ImportStatus { .. } | Self::Export { .. } => {
+                Err(Refused("this needs the conversations, and they are not open here".to_owned()))
+            }
         }
     }
 }
