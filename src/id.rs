@@ -111,6 +111,8 @@ ids! {
     CallId = "call";
     ApprovalId = "appr";
     FileId = "file";
+    /// A summary of the beginning of a path.
+    CompactionId = "comp";
     /// One file of conversations that is read in.
     ImportId = "imp";
 }

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::chat::conversation::{ConversationChanges, ConversationInfo};
-use crate::chat::message::{Call, FinishReason, Message, MessageStatus, Part, Usage};
+use crate::chat::compaction::Compaction;
+use crate::chat::conversation::{ConversationChanges, ConversationInfo, ForkPoint};
+use crate::chat::message::{Call, FinishReason, Marks, Message, MessageStatus, Part, Usage};
 use crate::chat::turn::{QueuedTurn, TurnPlan};
-use crate::id::{CallId, MessageId, TurnId};
+use crate::id::{CallId, CompactionId, MessageId, TurnId};
 
 /// A position in a conversation's log: 0 before the first event.
 #[derive(
@@ -119,8 +120,23 @@ pub enum Event {
     ConversationUpdated { changes: ConversationChanges },
     #[serde(rename = "conversation.head_changed")]
     HeadChanged { head: Option<MessageId> },
+    /// The conversation began as a fork: its head is a message of another one. Nothing was copied.
+    #[serde(rename = "conversation.forked")]
+    ConversationForked { origin: ForkPoint },
+    /// The path down to a message is summarised for the model; also when a summary was edited.
+    #[serde(rename = "conversation.compacted")]
+    ConversationCompacted { compaction: Compaction },
+    #[serde(rename = "conversation.uncompacted")]
+    ConversationUncompacted { compaction_id: CompactionId, message_id: MessageId },
     #[serde(rename = "conversation.deleted")]
     ConversationDeleted {},
+
+    /// A message and everything below it is gone from this conversation.
+    #[serde(rename = "branch.deleted")]
+    BranchDeleted { message_id: MessageId },
+    /// What the conversation says about a message: all of it, not the difference.
+    #[serde(rename = "message.marked")]
+    MessageMarked { message_id: MessageId, marks: Marks },
 
     #[serde(rename = "message.created")]
     MessageCreated {
@@ -224,7 +240,12 @@ impl Event {
             Self::ConversationCreated { .. } => "conversation.created",
             Self::ConversationUpdated { .. } => "conversation.updated",
             Self::HeadChanged { .. } => "conversation.head_changed",
+            Self::ConversationForked { .. } => "conversation.forked",
+            Self::ConversationCompacted { .. } => "conversation.compacted",
+            Self::ConversationUncompacted { .. } => "conversation.uncompacted",
             Self::ConversationDeleted { .. } => "conversation.deleted",
+            Self::BranchDeleted { .. } => "branch.deleted",
+            Self::MessageMarked { .. } => "message.marked",
             Self::MessageCreated { .. } => "message.created",
             Self::PartStarted { .. } => "part.started",
             Self::PartCompleted { .. } => "part.completed",
@@ -251,7 +272,12 @@ impl Event {
             Self::ConversationCreated { .. }
             | Self::ConversationUpdated { .. }
             | Self::HeadChanged { .. }
+            | Self::ConversationForked { .. }
+            | Self::ConversationCompacted { .. }
+            | Self::ConversationUncompacted { .. }
             | Self::ConversationDeleted { .. }
+            | Self::BranchDeleted { .. }
+            | Self::MessageMarked { .. }
             | Self::QueueChanged { .. } => None,
             Self::MessageCreated { turn_id, .. } | Self::Notice { turn_id, .. } => *turn_id,
             Self::PartStarted { turn_id, .. }

@@ -29,6 +29,19 @@ pub enum MessageStatus {
     Failed,
 }
 
+/// What a conversation says about one of its messages.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Marks {
+    /// The name of the branch that begins here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch_name: Option<String>,
+    #[serde(default)]
+    pub starred: bool,
+    /// A pinned message is always part of what the model is given.
+    #[serde(default)]
+    pub pinned: bool,
+}
+
 /// Why the model stopped, in the words of OpenAI's chat completions; another provider's are translated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

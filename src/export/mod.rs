@@ -8,8 +8,9 @@ mod markdown;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::chat::compaction::Compaction;
 use crate::chat::conversation::ConversationInfo;
-use crate::chat::message::{Call, Message};
+use crate::chat::message::{Call, Marks, Message};
 use crate::clock::Timestamp;
 use crate::id::MessageId;
 
@@ -72,6 +73,8 @@ struct Conversation<'a> {
     #[serde(flatten)]
     info: &'a ConversationInfo,
     head: Option<MessageId>,
+    #[serde(skip_serializing_if = "<[Compaction]>::is_empty")]
+    compactions: &'a [Compaction],
 }
 
 #[derive(Serialize)]
@@ -80,6 +83,8 @@ struct Said<'a> {
     message: &'a Message,
     #[serde(skip_serializing_if = "<[Call]>::is_empty")]
     calls: &'a [Call],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    marks: Option<&'a Marks>,
 }
 
 #[derive(Serialize)]
@@ -121,8 +126,14 @@ impl Writer {
         }
     }
 
-    pub fn conversation(&mut self, info: &ConversationInfo, head: Option<MessageId>, out: &mut Vec<u8>) {
-        let conversation = Conversation { info, head };
+    pub fn conversation(
+        &mut self,
+        info: &ConversationInfo,
+        head: Option<MessageId>,
+        compactions: &[Compaction],
+        out: &mut Vec<u8>,
+    ) {
+        let conversation = Conversation { info, head, compactions };
         match self.format {
             Format::Weir => line(&Line::Conversation { conversation }, out),
             Format::Json => {
@@ -141,8 +152,8 @@ impl Writer {
         self.of_this = 0;
     }
 
-    pub fn message(&mut self, message: &Message, calls: &[Call], out: &mut Vec<u8>) {
-        let said = Said { message, calls };
+    pub fn message(&mut self, message: &Message, calls: &[Call], marks: Option<&Marks>, out: &mut Vec<u8>) {
+        let said = Said { message, calls, marks };
         match self.format {
             Format::Weir => line(&Line::Message { message: said }, out),
             Format::Json => {

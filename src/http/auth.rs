@@ -143,6 +143,18 @@ impl FromRequestParts<State> for TurnInPath {
     }
 }
 
+/// The id of a message that stands behind a conversation's in the path. Whether the conversation sees it, the store
+/// is asked together with the rest.
+pub struct MessageInPath(pub MessageId);
+
+impl FromRequestParts<State> for MessageInPath {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self> {
+        path_id(parts, state, "message_id").await.map(Self)
+    }
+}
+
 /// The id of a session in the path.
 pub struct SessionInPath(pub SessionId);
 

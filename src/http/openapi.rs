@@ -132,6 +132,7 @@ pub fn operations(item: PathItem) -> impl Iterator<Item = (Method, Operation)> {
 pub enum StreamEvent {
     Event(LoggedEvent),
     Delta(PartDelta),
+    Redacted(Redacted),
     CaughtUp(CaughtUp),
     Resync(Resync),
     Problem(Problem),
@@ -161,6 +162,19 @@ pub struct PartDelta {
     message_id: MessageId,
     index: u32,
     text: String,
+}
+
+/// Content that was deleted stood between `prev` and `seq`.
+#[derive(Serialize, ToSchema)]
+pub struct Redacted {
+    /// `redacted`
+    #[schema(pattern = "^redacted$")]
+    r#type: String,
+    prev: Seq,
+    seq: Seq,
+    conversation_id: ConversationId,
+    /// The same as `seq`.
+    through: Seq,
 }
 
 /// Everything that was there when the follower came has been sent. It has no id of its own.

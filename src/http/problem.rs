@@ -230,6 +230,7 @@ impl From<Refusal> for Error {
             Refusal::QueueFull | Refusal::TooManyTurns => {
                 Self::new(Kind::RateLimited, detail).retry_after(Duration::from_secs(5))
             }
+            Refusal::Inherited { .. } => Self::new(Kind::Conflict, detail),
             Refusal::NotQueued { .. } | Refusal::Deleted => Self::not_found(),
             Refusal::QueueDiffers { turn_ids } => {
                 Self::new(Kind::QueueDiffers, detail).with("turn_ids", turn_ids)

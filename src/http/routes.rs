@@ -15,8 +15,8 @@ use super::auth::{bearer, check_token};
 use super::cookie;
 use super::edge::Place;
 use super::native::{
-    agents, conversations, events, exports, feed, imports, keys, messages, meta, models, operations, queue,
-    sessions, sign_in, tokens, turns,
+    agents, branches, conversations, events, exports, feed, forks, imports, keys, messages, meta, models,
+    operations, queue, regenerate, sessions, sign_in, tokens, tree, turns,
 };
 use super::openapi;
 use super::prefer::Answer;
@@ -60,6 +60,12 @@ fn table() -> Vec<(Rule, Route)> {
         (SignedIn(ConversationsRead), routes!(exports::export)),
         (SignedIn(ConversationsRead), routes!(messages::list)),
         (SignedIn(ConversationsWrite), routes!(messages::send)),
+        (SignedIn(ConversationsWrite), routes!(regenerate::regenerate)),
+        (SignedIn(ConversationsRead), routes!(tree::get)),
+        (SignedIn(ConversationsWrite), routes!(tree::set_head)),
+        (SignedIn(ConversationsWrite), routes!(forks::fork)),
+        (SignedIn(ConversationsWrite), routes!(branches::mark)),
+        (SignedIn(ConversationsWrite), routes!(branches::delete)),
         (SignedIn(ConversationsRead), routes!(events::follow)),
         (SignedIn(ConversationsRead), routes!(queue::list)),
         (SignedIn(ConversationsWrite), routes!(queue::reorder)),

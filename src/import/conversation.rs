@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
+use crate::chat::compaction::Compaction;
 use crate::chat::conversation::Visibility;
 use crate::chat::event::Settings;
-use crate::chat::message::{CallState, FinishReason, MessageStatus, Part, Role, Usage};
+use crate::chat::message::{CallState, FinishReason, Marks, MessageStatus, Part, Role, Usage};
 use crate::clock::Timestamp;
 
 use super::format::Format;
@@ -37,6 +38,7 @@ pub struct Own {
     pub settings: Settings,
     pub metadata: Option<Value>,
     pub archived: bool,
+    pub compactions: Vec<Compaction>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -70,6 +72,7 @@ pub struct Said {
     pub metadata: Option<Value>,
     /// Which messages are one answer.
     pub turn: Option<Turn>,
+    pub marks: Option<Marks>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -117,6 +120,7 @@ impl Said {
             usage: None,
             metadata: None,
             turn: None,
+            marks: None,
         }
     }
 

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::format::Format;
 use crate::clock::Timestamp;
-use crate::id::{CallId, ConversationId, MessageId, TurnId, UserId, WorkspaceId};
+use crate::id::{CallId, CompactionId, ConversationId, MessageId, TurnId, UserId, WorkspaceId};
 
 /// Whose import it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,11 @@ impl Identity {
     pub fn turn(&self, format: Format, conversation: &str, id: &str, at: Timestamp) -> TurnId {
         let hash = self.hash("turn", format, &[conversation, id]);
         TurnId::from_bytes(uuid(Some(at), u16::from_be_bytes([hash[8], hash[9]]), &hash))
+    }
+
+    pub fn compaction(&self, conversation: &str, id: &str, at: Timestamp) -> CompactionId {
+        let hash = self.hash("compaction", Format::Weir, &[conversation, id]);
+        CompactionId::from_bytes(uuid(Some(at), u16::from_be_bytes([hash[8], hash[9]]), &hash))
     }
 
     /// The turn of the calls of a message that belongs to none.

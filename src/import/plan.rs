@@ -1,6 +1,6 @@
 //! What an import writes: a conversation and its messages as the events of a log, less what is there already.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::json;
 
@@ -9,6 +9,7 @@ use super::format::Format;
 use super::identity::{Identity, Mark, mark, message_id};
 use super::report::{Reason, Skipped};
 use super::tree::{self, Placed};
+use crate::chat::compaction::Compaction;
 use crate::chat::conversation::{ConversationInfo, Visibility};
 use crate::chat::event::{Event, Settings};
 use crate::chat::message::{self, Message, Part};
@@ -28,10 +29,12 @@ pub struct Plan {
     pub external_id: String,
     messages: Vec<Planned>,
     head: Option<usize>,
+    compactions: Vec<Compaction>,
     pub skipped: Vec<Skipped>,
 }
 
 struct Planned {
+    external_id: String,
     parent: Option<usize>,
     /// Its time and its place among siblings, as its id says them.
     at: Timestamp,
@@ -48,6 +51,8 @@ pub struct Known {
     pub exists: bool,
     pub head: Option<MessageId>,
     pub messages: Vec<MessageId>,
+    /// Branches that the person deleted here, by their first message.
+    pub deleted: Vec<MessageId>,
 }
 
 /// What is written of a plan.
@@ -56,6 +61,7 @@ pub struct Steps {
     /// With the time at which each happened.
     pub events: Vec<(Timestamp, Event)>,
     pub messages: u64,
+    pub skipped: Vec<Skipped>,
 }
 
 impl Plan {
@@ -92,7 +98,9 @@ impl Plan {
             archived: false,
             created_at,
         };
+        let mut compactions = Vec::new();
         if let Some(own) = own {
+            compactions = own.compactions;
             if agents.contains(&own.agent) {
                 info.agent = own.agent;
             } else {
@@ -103,7 +111,7 @@ impl Plan {
             (info.metadata, info.archived) = (own.metadata, own.archived);
         }
         let skipped = skipped.into_iter().map(|skipped| skipped.of(&external_id)).collect();
-        Self { info, format, external_id, messages, head, skipped }
+        Self { info, format, external_id, messages, head, compactions, skipped }
     }
 
     pub fn id(&self) -> ConversationId {
@@ -137,16 +145,28 @@ impl Plan {
         }
         let there: HashMap<Mark, MessageId> =
             known.messages.iter().map(|id| (mark(id.as_bytes()), *id)).collect();
-        let mut ids: Vec<MessageId> = Vec::with_capacity(self.messages.len());
+        let deleted: HashSet<Mark> = known.deleted.iter().map(|id| mark(id.as_bytes())).collect();
+        // Where each message is; of what was deleted, nowhere.
+        let mut ids: Vec<Option<MessageId>> = Vec::with_capacity(self.messages.len());
         let mut head = known.head;
         for planned in &self.messages {
+            if deleted.contains(&planned.mark) {
+                steps
+                    .skipped
+                    .push(Skipped::message(Reason::Deleted, &planned.external_id).of(&self.external_id));
+            }
+            let parent_id = planned.parent.map(|parent| ids[parent]);
+            if deleted.contains(&planned.mark) || parent_id == Some(None) {
+                ids.push(None);
+                continue;
+            }
             if let Some(id) = there.get(&planned.mark) {
-                ids.push(*id);
+                ids.push(Some(*id));
                 continue;
             }
             let id = message_id(planned.at, planned.order, planned.mark);
-            let parent_id = planned.parent.map(|parent| ids[parent]);
-            ids.push(id);
+            let parent_id = parent_id.flatten();
+            ids.push(Some(id));
             // As a message does that is made under the head.
             if head == parent_id {
                 head = Some(id);
@@ -154,12 +174,31 @@ impl Plan {
             planned.write(id, parent_id, identity, &mut steps.events);
             steps.messages += 1;
         }
-        let came_along = known.head.is_none_or(|head| ids.contains(&head));
-        let wanted = self.head.map(|head| ids[head]);
-        if steps.messages > 0 && came_along && wanted != head {
+        if !known.exists {
+            self.compact(identity, &ids, &mut steps.events);
+        }
+        let came_along = known.head.is_none_or(|head| ids.contains(&Some(head)));
+        let wanted = self.head.and_then(|head| ids[head]);
+        if steps.messages > 0 && came_along && wanted.is_some() && wanted != head {
             steps.events.push((now, Event::HeadChanged { head: wanted }));
         }
         steps
+    }
+}
+
+impl Plan {
+    /// Summaries come along with what they summarise; whoever asked for one is no one here.
+    fn compact(&self, identity: &Identity, ids: &[Option<MessageId>], events: &mut Vec<(Timestamp, Event)>) {
+        for compaction in &self.compactions {
+            let wanted = compaction.message_id.to_string();
+            let at = self.messages.iter().position(|planned| planned.external_id == wanted);
+            let Some(message_id) = at.and_then(|at| ids[at]) else { continue };
+            let id =
+                identity.compaction(&self.external_id, &compaction.id.to_string(), compaction.created_at);
+            let requested_by = compaction.requested_by.map(|_| identity.user_id);
+            let compaction = Compaction { id, message_id, requested_by, ..compaction.clone() };
+            events.push((compaction.created_at, Event::ConversationCompacted { compaction }));
+        }
     }
 }
 
@@ -192,7 +231,7 @@ fn messages(
             let at = begun.unwrap_or(Timestamp::from_millis(0));
             identity.turn(format, conversation, &turn.external_id, at)
         });
-        messages.push(Planned { parent, at, order, mark, created_at, said, turn });
+        messages.push(Planned { external_id, parent, at, order, mark, created_at, said, turn });
     }
     messages
 }
@@ -246,6 +285,9 @@ impl Planned {
         events.push((self.created_at, Event::MessageCreated { turn_id: None, message, response_id: None }));
         let proposed = |call| Event::ToolProposed { turn_id, call };
         events.extend(calls.into_iter().map(|call| (self.created_at, proposed(call))));
+        if let Some(marks) = said.marks.clone() {
+            events.push((self.created_at, Event::MessageMarked { message_id: id, marks }));
+        }
     }
 }
 

@@ -12,9 +12,10 @@ use super::conversation::{Call, Content, Conversation, NODES, Node, Own, Piece, 
 use super::documents::Found;
 use super::format::Format;
 use super::report::{Reason, Skipped};
+use crate::chat::compaction::Compaction;
 use crate::chat::conversation::Visibility;
 use crate::chat::event::Settings;
-use crate::chat::message::{self, Message, MessageStatus, Part};
+use crate::chat::message::{self, Marks, Message, MessageStatus, Part};
 use crate::clock::Timestamp;
 
 #[derive(Deserialize)]
@@ -44,6 +45,8 @@ struct Head {
     archived: bool,
     created_at: Timestamp,
     head: Option<String>,
+    #[serde(default)]
+    compactions: Vec<Compaction>,
 }
 
 #[derive(Deserialize)]
@@ -52,6 +55,7 @@ struct Exported {
     message: Message,
     #[serde(default)]
     calls: Vec<message::Call>,
+    marks: Option<Marks>,
 }
 
 /// Puts a conversation together, line after line.
@@ -138,8 +142,8 @@ impl Lines {
                 return file(Found::Skipped(Skipped::new(Reason::Malformed).of("").detail(error)));
             }
         };
-        let Head { id, agent, name, title, visibility, settings, metadata, archived, created_at, head } =
-            head;
+        let Head { id, agent, name, title, visibility, settings, metadata, archived, .. } = head;
+        let (created_at, compactions, head) = (head.created_at, head.compactions, head.head);
         self.open = Some(Conversation {
             format: Format::Weir,
             external_id: id,
@@ -147,7 +151,7 @@ impl Lines {
             created_at: Some(created_at),
             head,
             nodes: Vec::new(),
-            own: Some(Box::new(Own { agent, name, visibility, settings, metadata, archived })),
+            own: Some(Box::new(Own { agent, name, visibility, settings, metadata, archived, compactions })),
             skipped: Vec::new(),
         });
         ControlFlow::Continue(())
@@ -188,7 +192,7 @@ impl Lines {
     }
 }
 
-fn node(Exported { message, calls }: Exported) -> Node {
+fn node(Exported { message, calls, marks }: Exported) -> Node {
     let mut calls: HashMap<_, _> = calls.into_iter().map(|call| (call.id, call)).collect();
     let mut said = Said::new(message.role);
     said.status = match message.status {
@@ -221,6 +225,7 @@ fn node(Exported { message, calls }: Exported) -> Node {
     said.created_at = Some(message.created_at);
     (said.model, said.finish_reason) = (message.model, message.finish_reason);
     (said.usage, said.metadata) = (message.usage, message.metadata);
+    said.marks = marks;
     let (step, attempt) = (message.step, message.attempt);
     said.turn = message.turn_id.map(|id| Turn { external_id: id.to_string(), step, attempt });
     Node {

@@ -19,13 +19,13 @@ use super::open_text::OpenTexts;
 use super::registry::Vacancy;
 use super::running::Share;
 use super::{Error, Receipt, Shared};
-use crate::chat::conversation::{Command, Conversation};
+use crate::chat::conversation::{Command, Conversation, Doomed, Refusal};
 use crate::chat::event::{Entry, Problem, Seq};
 use crate::chat::message::Opaque;
 use crate::chat::turn::{CallFailure, Effect, Fence, Input};
 use crate::clock::Timestamp;
 use crate::id::{ConversationId, MessageId, TurnId, UserId};
-use crate::store::{self, IdempotencyKey, KeyScope, Lane, Record};
+use crate::store::{self, Branch, IdempotencyKey, KeyScope, Lane, Record};
 
 /// Mails that wait while a commit is in flight; a model that is faster waits in turn.
 pub(super) const MAILBOX: usize = 128;
@@ -317,6 +317,7 @@ impl Actor {
         {
             return Ok(first);
         }
+        let command = self.informed(command).await?;
         let mut batch = self.batch();
         batch.take(command)?;
         let receipt = Receipt {
@@ -328,6 +329,18 @@ impl Actor {
         let key = idempotency.map(|key| key.into_record(receipt, self.shared.clock.now()));
         self.commit(batch, key).await?;
         Ok(receipt)
+    }
+
+    /// Adds what only the store knows.
+    async fn informed(&self, command: Command) -> Result<Command, Error> {
+        let Command::DeleteBranch(doomed) = command else { return Ok(command) };
+        let message_id = doomed.message_id;
+        let branch = self.shared.store.branch(self.id, message_id, self.conversation.places()).await?;
+        let Branch { parent_id, own, places } = branch.ok_or(Error::NotFound)?;
+        match own {
+            true => Ok(Command::DeleteBranch(Doomed { message_id, parent_id, places })),
+            false => Err(Refusal::Inherited { message_id }.into()),
+        }
     }
 
     /// Takes in what a model said, with all that is already waiting behind it.

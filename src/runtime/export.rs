@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use bytes::Bytes;
 
 use super::Runtime;
+use crate::chat::message::Marks;
 use crate::export::{Format, Writer};
 use crate::id::{ConversationId, MessageId};
 use crate::scope::Scope;
@@ -27,6 +28,7 @@ struct Open {
     scope: Scope,
     id: ConversationId,
     messages: VecDeque<MessageId>,
+    marks: HashMap<MessageId, Marks>,
 }
 
 #[derive(PartialEq, Eq)]
@@ -59,7 +61,7 @@ impl Export {
                 let ids: Vec<_> = open.messages.drain(..MESSAGES.min(open.messages.len())).collect();
                 let found = self.runtime.store().export_messages(&open.scope, open.id, ids).await?;
                 for (message, calls) in found.iter().flatten() {
-                    self.writer.message(message, calls, &mut out);
+                    self.writer.message(message, calls, open.marks.get(&message.id), &mut out);
                 }
                 if found.is_none() || open.messages.is_empty() {
                     self.open = None;
@@ -92,8 +94,8 @@ impl Export {
             true => path(&index.nodes, head),
             false => index.nodes.into_iter().map(|(id, _)| id).collect(),
         };
-        self.writer.conversation(&index.conversation.info, head, out);
-        self.open = Some(Open { scope, id, messages });
+        self.writer.conversation(&index.conversation.info, head, &index.compactions, out);
+        self.open = Some(Open { scope, id, messages, marks: index.marks });
         Ok(())
     }
 }

@@ -166,6 +166,7 @@ impl Follow {
             EntryKind::Delta { message_id, turn_id, index, text } => {
                 Some(framer.text(entry.prev, *turn_id, *message_id, *index, text))
             }
+            EntryKind::Redacted => Some(framer.redacted(entry.prev, entry.seq)),
             EntryKind::Open => None,
         }
     }

@@ -101,6 +101,16 @@ impl Framer {
         Frame { prev, seq, turn_id, effect: effect_of(kind), json_at: head.len(), sse: sse.into() }
     }
 
+    /// Stands for what was deleted between two positions.
+    pub fn redacted(&self, prev: Seq, seq: Seq) -> Frame {
+        let head = format!("id: {}\nevent: redacted\ndata: ", self.cursor(seq));
+        let conversation_id = &self.conversation_id;
+        let sse = format!(
+            "{head}{{\"type\":\"redacted\",\"prev\":{prev},\"seq\":{seq},\"conversation_id\":\"{conversation_id}\",\"through\":{seq}}}\n\n"
+        );
+        Frame { prev, seq, turn_id: None, effect: FrameEffect::None, json_at: head.len(), sse: sse.into() }
+    }
+
     pub fn delta(&self, prev: Seq, delta: &Delta) -> Frame {
         self.text(prev, Some(delta.turn_id), delta.message_id, delta.index, &delta.text)
     }

@@ -153,6 +153,14 @@ impl Live {
         self.changed.send_replace(());
     }
 
+    /// What was published is not handed out again from memory: some of it was deleted.
+    pub fn forget(&self) {
+        let mut state = self.state.lock();
+        self.budget.used.fetch_sub(state.ring_bytes, Ordering::Relaxed);
+        state.ring.clear();
+        state.ring_bytes = 0;
+    }
+
     /// The store takes no more writes: followers are told, and end.
     pub fn seal(&self, problem: Problem) {
         self.state.lock().sealed = Some(problem);

@@ -24,6 +24,7 @@ pub use conversation::{Idempotency, Order, ReceiptOf};
 pub use error::Error;
 pub use follow::{Follow, Next};
 
+use std::collections::BTreeSet;
 use std::marker;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -35,7 +36,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tracing::{Instrument, error, info, info_span, warn};
 
-use crate::chat::conversation::{Command, Conversation, ConversationInfo, Send};
+use crate::chat::conversation::{Command, Conversation, ConversationInfo, Doomed, ForkPoint, Send};
 use crate::chat::event::{Cursor, Entry, Epoch, Seq};
 use crate::clock::Clock;
 use crate::id::{ConversationId, MessageId, TurnId};
@@ -161,6 +162,7 @@ impl Runtime {
     pub async fn create(
         &self,
         info: ConversationInfo,
+        origin: Option<ForkPoint>,
         send: Option<Send>,
         idempotency: Option<Idempotency>,
     ) -> Result<Receipt, Error> {
@@ -170,14 +172,26 @@ impl Runtime {
         {
             return Ok(first);
         }
-        let origin = Origin::New(Box::new(Conversation::new(info.clone())));
+        let place = Origin::New(Box::new(Conversation::new(info.clone())));
         let receipt = ReceiptOf {
             message_id: send.as_ref().map(|send| send.message_id),
             turn_id: send.as_ref().map(|send| send.turn_id),
         };
         let id = info.id;
-        let command = Command::Create { info: Box::new(info), send: send.map(Box::new) };
-        self.ask(id, Order { command, receipt, idempotency }, origin).await
+        let command = Command::Create { info: Box::new(info), origin, send: send.map(Box::new) };
+        self.ask(id, Order { command, receipt, idempotency }, place).await
+    }
+
+    /// Deletes a message and everything below it. Once this returns, its content can no longer be read by anyone who
+    /// does not see it through a fork.
+    pub async fn delete_branch(&self, id: ConversationId, message_id: MessageId) -> Result<Receipt, Error> {
+        let doomed = Doomed { message_id, parent_id: None, places: BTreeSet::new() };
+        let (receipt, idempotency) = (ReceiptOf::default(), None);
+        let order = Order { command: Command::DeleteBranch(doomed), receipt, idempotency };
+        let receipt = self.order(id, order).await?;
+        self.live(id).forget();
+        self.store().erase_branch(id, message_id).await?;
+        Ok(receipt)
     }
 
     fn check_open(&self) -> Result<(), Error> {

@@ -54,7 +54,8 @@ pub(super) struct Place {
     pub vfs: Option<String>,
 }
 
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001_init.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("../../migrations/0001_init.sql"), include_str!("../../migrations/0002_trees.sql")];
 const STATEMENTS: usize = 128;
 const BUSY: Duration = Duration::from_secs(5);
 /// A checkpoint that finds readers at work comes again.

@@ -60,6 +60,16 @@ pub enum Record {
     Purge {
         conversation_id: ConversationId,
     },
+    /// Messages of a deleted branch, children before their parents. The store's own.
+    Erase {
+        conversation_id: ConversationId,
+        message_ids: Vec<MessageId>,
+    },
+    /// All of the branch that began with this message has been erased. The store's own.
+    Erased {
+        conversation_id: ConversationId,
+        message_id: MessageId,
+    },
     /// Old notifications and answers kept for retries go. The store's own.
     Expire {
         before: Timestamp,

@@ -23,7 +23,7 @@ macro_rules! stored_ids {
     )*};
 }
 
-stored_ids!(WorkspaceId, UserId, ConversationId, MessageId, TurnId, CallId);
+stored_ids!(WorkspaceId, UserId, ConversationId, MessageId, TurnId, CallId, CompactionId);
 
 /// A row of `table`, whose key is the column `key`.
 pub(super) struct Row<'a> {

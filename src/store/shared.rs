@@ -88,6 +88,8 @@ impl Recovered {
             | Record::IdempotencyKey(_)
             | Record::Spill { .. }
             | Record::Purge { .. }
+            | Record::Erase { .. }
+            | Record::Erased { .. }
             | Record::Expire { .. } => {}
         }
         tails.retain(|_, open| !open.is_empty());

@@ -78,14 +78,33 @@ pub(super) fn fork_point(tx: &Connection, id: ConversationId) -> Result<Option<N
     found.flatten().map_or(Ok(None), |bytes| node(tx, MessageId::from_bytes(bytes)))
 }
 
-/// Whether a conversation sees a message: it made it, or the message is on the path above its fork point.
+const DELETED: &str =
+    "SELECT message_id, depth FROM deleted_branches WHERE conversation_id = :id AND depth <= :depth";
+
+/// Whether its own conversation deleted a message, or one above it.
+fn deleted(tx: &Connection, message: &Node) -> Result<bool, Error> {
+    let mut statement = tx.prepare_cached(DELETED)?;
+    let mut rows = statement.query(named_params! {
+    ":id": message.conversation_id.as_bytes(), ":depth": message.depth.cast_signed()})?;
+    while let Some(row) = rows.next()? {
+        let row = Row { row, table: "deleted_branches", key: "message_id" };
+        let (root, depth): (MessageId, u64) = (row.id("message_id")?, row.number("depth")?);
+        if ancestor(tx, *message, depth)?.is_some_and(|found| found.id == root) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether a conversation sees a message: it made it and did not delete it, or the message is on the path above its
+/// fork point.
 pub(super) fn visible(
     tx: &Connection,
     conversation_id: ConversationId,
     message: &Node,
 ) -> Result<bool, Error> {
     if message.conversation_id == conversation_id {
-        return Ok(true);
+        return Ok(!deleted(tx, message)?);
     }
     let Some(fork) = fork_point(tx, conversation_id)? else { return Ok(false) };
     Ok(ancestor(tx, fork, message.depth)?.is_some_and(|found| found.id == message.id))

@@ -118,6 +118,21 @@ impl TestApp {
         (self.runtime, self.state, self.address, self.server) = started;
     }
 
+    /// What was deleted goes, as it does every few seconds.
+    pub async fn tidy(&self) {
+        self.runtime.store().tidy(self.runtime.clock().now()).await.unwrap();
+    }
+
+    pub async fn close(&self) {
+        self.runtime.store().close().await;
+    }
+
+    /// A number that the database holds. The store must be closed.
+    pub fn rows(&self, sql: &str) -> i64 {
+        let conn = rusqlite::Connection::open(self.dir.path().join("weir.db")).unwrap();
+        conn.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }

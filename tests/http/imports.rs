@@ -172,6 +172,13 @@ fn without_ids(document: &Value) -> Value {
     for key in ["id", "workspace_id", "created_by", "head"] {
         conversation.as_object_mut().unwrap().remove(key);
     }
+    let places: HashMap<Value, usize> =
+        walk(document).iter().enumerate().map(|(at, (_, _, message))| (message["id"].clone(), at)).collect();
+    for compaction in conversation.get_mut("compactions").and_then(Value::as_array_mut).into_iter().flatten()
+    {
+        compaction["message_id"] = json!(places[&compaction["message_id"]]);
+        compaction.as_object_mut().unwrap().remove("id");
+    }
     let mut turns = HashMap::new();
     let messages = walk(document).into_iter().map(|(depth, current, message)| {
         let mut message = message.clone();
@@ -387,6 +394,42 @@ async fn what_the_person_deleted_is_reported_and_not_brought_back() {
     assert_eq!(conversations(&app, &app.people.owner).await.len(), 0);
 }
 
+#[tokio::test]
+async fn a_branch_that_was_deleted_here_stays_deleted_and_leaves_no_word_in_the_log() {
+    let app = TestApp::demo().await;
+    let mut file: Value = serde_json::from_slice(&fixture("chatgpt.json")).unwrap();
+    import(&app, file.to_string()).await;
+    let listed = conversations(&app, &app.people.owner).await;
+    let path = format!("/v1/conversations/{}", listed[0]["id"].as_str().unwrap());
+    let before = document(&app, &app.people.owner, &listed[0]).await;
+    let root = walk(&before)
+        .into_iter()
+        .find(|(_, _, message)| message["parts"][0]["text"] == "Compute the hydration.");
+    let root = root.unwrap().2["id"].as_str().unwrap().to_owned();
+    app.delete(&format!("{path}/messages/{root}")).await.is(204);
+
+    // It has grown below what was deleted, and elsewhere.
+    file[0]["mapping"]["a4"] = said("a4", "a3");
+    file[0]["mapping"]["a5"] = said("a5", "a1");
+    let done = import(&app, file.to_string()).await;
+    assert_eq!(counts(&done), [0, 1, 0, 0, 1], "{done}");
+    assert_eq!(reasons(&done), r#"{"deleted":1,"hidden":2}"#);
+    let after = outline(&document(&app, &app.people.owner, &listed[0]).await);
+    assert!(after.contains("a5") && !after.contains("a4") && !after.contains("hydration"), "{after}");
+    let log = format!("{path}/events");
+    let erased = |text: &str| !["hydration", "350/500", "70 %", "0.7"].iter().any(|word| text.contains(word));
+    let began = Instant::now();
+    loop {
+        let seen = app.stream(&log, |events| events.iter().any(|event| event.kind == "caught_up")).await;
+        let said: String = seen.iter().map(|event| event.data.to_string()).collect();
+        if erased(&said) {
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(30), "{said}");
+        app.tidy().await;
+    }
+}
+
 fn line(mapping: Value, id: &str) -> Value {
     json!({"conversation_id": id, "title": id, "create_time": 1700000000, "mapping": mapping, "current_node": null})
 }
@@ -595,11 +638,10 @@ async fn what_is_exported_here_and_imported_elsewhere_is_equal() {
         let made = json!({"title": "made here", "name": "desk", "agent": "other", "visibility": "workspace",
             "settings": {"temperature": 0.5}, "metadata": {"ticket": 7}});
         let made = app.post("/v1/conversations", &made).await.is(201);
-        app.talk(
-            &format!("/v1/conversations/{}", made["conversation"]["id"].as_str().unwrap()),
-            "count to 3",
-        )
-        .await;
+        let path = format!("/v1/conversations/{}", made["conversation"]["id"].as_str().unwrap());
+        let said = app.talk(&path, "count to 3").await;
+        let marked = format!("{path}/messages/{}", said["message_id"].as_str().unwrap());
+        app.patch(&marked, &json!({"branch_name": "the one", "starred": true})).await.is(200);
         assert_eq!(there_and_back(&app, format).await, 8);
 
         // Brought back to where it is from, it is still there.

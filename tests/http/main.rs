@@ -1,6 +1,7 @@
 //! The edges through their public face: a real router, real SQLite, a scripted or the demo model.
 
 mod app;
+mod branches;
 mod conversations;
 mod imports;
 mod memory;

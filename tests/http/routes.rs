@@ -4,7 +4,7 @@ use axum::http::Method;
 use serde_json::json;
 
 use weir::http::{Rule, every_route};
-use weir::id::{ConversationId, ImportId, TurnId};
+use weir::id::{ConversationId, ImportId, MessageId, TurnId};
 
 use crate::app::{Answer, NUMBERS, TestApp};
 
@@ -13,14 +13,21 @@ struct Targets {
     conversation: String,
     turn: String,
     import: String,
+    message: String,
 }
 
 impl Targets {
     async fn of_owner(app: &TestApp) -> Self {
         let conversation = app.conversation().await;
-        let turn = app.talk(&conversation, "count to 2").await["turn"]["id"].as_str().unwrap().to_owned();
-        let import = app.post("/v1/imports", &json!({})).await.is(202)["id"].as_str().unwrap().to_owned();
-        Self { conversation: conversation.rsplit('/').next().unwrap().to_owned(), turn, import }
+        let said = app.talk(&conversation, "count to 2").await;
+        let id = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        let import = app.post("/v1/imports", &json!({})).await.is(202);
+        Self {
+            conversation: conversation.rsplit('/').next().unwrap().to_owned(),
+            turn: id(&said["turn"]["id"]),
+            message: id(&said["message_id"]),
+            import: id(&import["id"]),
+        }
     }
 
     fn missing() -> Self {
@@ -28,6 +35,7 @@ impl Targets {
             conversation: ConversationId::new().to_string(),
             turn: TurnId::new().to_string(),
             import: ImportId::new().to_string(),
+            message: MessageId::new().to_string(),
         }
     }
 
@@ -35,12 +43,18 @@ impl Targets {
         path.replace("{conversation_id}", &self.conversation)
             .replace("{turn_id}", &self.turn)
             .replace("{import_id}", &self.import)
+            .replace("{message_id}", &self.message)
+    }
+
+    async fn call(&self, app: &TestApp, method: &Method, path: &str, token: &str) -> Answer {
+        call(app, method, &self.path(path), token, &self.message).await
     }
 }
 
-async fn call(app: &TestApp, method: &Method, path: &str, token: &str) -> Answer {
+async fn call(app: &TestApp, method: &Method, path: &str, token: &str, message: &str) -> Answer {
     let method = reqwest::Method::from_bytes(method.as_str().as_bytes()).unwrap();
     let body = match path.rsplit('/').next() {
+        Some("head") => json!({"message_id": message}),
         Some("queue") => json!({"turn_ids": []}),
         Some("bulk") => json!({"ids": [ConversationId::new()], "action": "archive"}),
         Some("messages") => json!({"text": "hello"}),
@@ -63,9 +77,8 @@ async fn nobody_and_revoked_keys_get_nothing_but_the_public_routes() {
     let app = TestApp::demo().await;
     let targets = Targets::of_owner(&app).await;
     for (method, path, rule) in every_route() {
-        let at = targets.path(&path);
         for token in ["", "weir_made_up", app.people.revoked.as_str()] {
-            let answer = call(&app, &method, &at, token).await;
+            let answer = targets.call(&app, &method, &path, token).await;
             match rule {
                 Rule::Public => is_open(&answer, &method, &path),
                 // Without a header it is the first frame that signs in.
@@ -84,7 +97,7 @@ async fn a_key_without_the_scope_is_forbidden_everything_that_needs_it() {
     let app = TestApp::demo().await;
     let targets = Targets::of_owner(&app).await;
     for (method, path, rule) in every_route() {
-        let answer = call(&app, &method, &targets.path(&path), &app.people.narrow).await;
+        let answer = targets.call(&app, &method, &path, &app.people.narrow).await;
         match rule {
             Rule::Public => is_open(&answer, &method, &path),
             Rule::AnyScope => assert!(answer.status.is_success(), "{method} {path}"),
@@ -107,16 +120,17 @@ async fn what_is_private_foreign_or_missing_is_not_found_in_the_same_words() {
             continue;
         }
         walked += 1;
-        let words = call(&app, &method, &missing.path(&path), &app.people.owner).await;
+        let words = missing.call(&app, &method, &path, &app.people.owner).await;
         assert_eq!(words.problem(404), "not-found", "{method} {path}");
         for token in [&app.people.member, &app.people.admin, &app.people.stranger] {
-            let answer = call(&app, &method, &targets.path(&path), token).await;
+            let answer = targets.call(&app, &method, &path, token).await;
             assert_eq!(answer.problem(404), "not-found", "{method} {path}");
             assert_eq!(answer.text, words.text, "{method} {path}");
         }
         let malformed = path.replace("{conversation_id}", "conv_nonsense").replace("{turn_id}", "%ff");
         let malformed = malformed.replace("{import_id}", "imp_nonsense");
-        let answer = call(&app, &method, &malformed, &app.people.owner).await;
+        let malformed = malformed.replace("{message_id}", "msg_");
+        let answer = call(&app, &method, &malformed, &app.people.owner, &targets.message).await;
         assert_eq!(answer.text, words.text, "{method} {path}");
     }
     assert!(walked > 10, "{walked}");
@@ -133,7 +147,7 @@ async fn a_viewer_reads_what_is_shared_and_writes_nothing() {
         if !path.contains('{') || path.contains("{import_id}") || path.ends_with("/events") {
             continue;
         }
-        let answer = call(&app, &method, &targets.path(&path), &app.people.viewer).await;
+        let answer = targets.call(&app, &method, &path, &app.people.viewer).await;
         match rule {
             Rule::SignedIn(permission) if permission.as_str() == "conversations:read" => {
                 assert_eq!(answer.status, 200, "{method} {path}");
@@ -160,12 +174,15 @@ async fn the_owner_reaches_every_route() {
             continue;
         }
         let token = if rule == Rule::Metrics { NUMBERS } else { &app.people.owner };
-        let answer = call(&app, &method, &targets.path(&path), token).await;
+        let answer = targets.call(&app, &method, &path, token).await;
         let expected: &[u16] = match (method.as_str(), path.as_str()) {
             (_, "/v1/socket") => &[426],
             (_, "/v1/auth/setup" | "/v1/auth/login") => &[422],
-            // The turn is no longer queued.
-            ("PATCH" | "DELETE", path) if path.ends_with("/queue/{turn_id}") => &[409],
+            // The turn is no longer queued, and in the end deleted with its message.
+            ("PATCH", path) if path.ends_with("/queue/{turn_id}") => &[409],
+            ("DELETE", path) if path.ends_with("/queue/{turn_id}") => &[404],
+            // A turn runs by now, and what was sent waits for it.
+            ("PUT", path) if path.ends_with("/queue") => &[200, 409],
             _ => &[200, 201, 202, 204],
         };
         assert!(

@@ -350,7 +350,7 @@ pub async fn replayed(
                         atoms.push((entry.prev.plus(at as u64), Written::Delta { message_id, index, text }));
                     }
                 }
-                EntryKind::Open => {}
+                EntryKind::Redacted | EntryKind::Open => {}
             }
             at = entry.seq;
         }

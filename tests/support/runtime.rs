@@ -180,7 +180,7 @@ impl Bench {
             archived: false,
             created_at: self.runtime.clock().now(),
         };
-        self.runtime.create(info, None, None).await.unwrap().conversation_id
+        self.runtime.create(info, None, None, None).await.unwrap().conversation_id
     }
 
     pub async fn send(&self, id: ConversationId, text: &str) -> TurnId {

@@ -24,7 +24,7 @@ impl Chat {
     pub fn new() -> Self {
         let mut chat =
             Self { state: Conversation::new(info()), log: Vec::new(), effects: Vec::new(), ids: 0 };
-        chat.run(Command::Create { info: Box::new(info()), send: None }).expect("it is new");
+        chat.run(Command::Create { info: Box::new(info()), origin: None, send: None }).expect("it is new");
         chat
     }
 

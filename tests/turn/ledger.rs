@@ -159,7 +159,14 @@ impl Ledger {
                 self.assert_runs(*turn_id);
                 assert_eq!(self.calls.insert(*call_id, true), Some(false), "{call_id} ends once");
             }
+            Event::BranchDeleted { message_id } => {
+                assert!(self.messages.contains_key(message_id), "what is deleted was there");
+            }
             Event::ConversationUpdated { .. }
+            | Event::ConversationForked { .. }
+            | Event::ConversationCompacted { .. }
+            | Event::ConversationUncompacted { .. }
+            | Event::MessageMarked { .. }
             | Event::HeadChanged { head: None }
             | Event::Notice { turn_id: None, .. } => {}
         }

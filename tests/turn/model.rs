@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use weir::chat::conversation::{Command, Conversation, MAX_RUNNING_TURNS, OnBusy, Parent, Refusal, Send};
+use weir::chat::conversation::{
+    Command, Conversation, MAX_RUNNING_TURNS, OnBusy, Parent, Refusal, Regenerate, Send,
+};
 use weir::chat::message::Part;
 use weir::chat::turn::{
     CallFailure, Fence, Input, Limits, MAX_ATTEMPTS_PER_STEP, ModelOutput, Placement, Recovery, TurnState,
@@ -74,6 +76,10 @@ impl Model {
         match command {
             Command::Create { send: None, .. } | Command::Update { .. } => {}
             Command::Create { send: Some(send), .. } | Command::Send(send) => self.send(send)?,
+            Command::Regenerate(asked) => self.regenerate(asked)?,
+            Command::MoveHead { message_id } => self.head = Some(*message_id),
+            Command::DeleteBranch(doomed) => self.delete_branch(doomed.message_id),
+            Command::Mark { .. } | Command::Compact { .. } | Command::Uncompact { .. } => {}
             Command::Turn { turn_id, input } => self.input(*turn_id, input, fresh),
             Command::Cancel { turn_id } => self.cancel(*turn_id),
             Command::Recover => {
@@ -103,9 +109,16 @@ impl Model {
         self.turn(id).state = TurnState::Waiting;
     }
 
-    /// Nor this one: a person looks at another branch.
-    pub fn switch(&mut self, head: MessageId) {
-        self.head = Some(head);
+    /// Whether a message is at or below another one.
+    pub fn is_below(&self, message: MessageId, root: MessageId) -> bool {
+        let mut at = Some(message);
+        while let Some(id) = at {
+            if id == root {
+                return true;
+            }
+            at = self.parents[&id];
+        }
+        false
     }
 
     pub fn is_current(&self, id: TurnId, fence: Fence) -> bool {
@@ -192,12 +205,52 @@ impl Model {
         Ok(())
     }
 
+    fn regenerate(&mut self, asked: &Regenerate) -> Result<(), Refusal> {
+        let message = asked.message_id;
+        if let Some(busy) = self.running.iter().find(|turn| turn.leaf == message) {
+            return Err(Refusal::TurnInProgress { turn_id: busy.id });
+        }
+        if self.running.len() >= MAX_RUNNING_TURNS {
+            return Err(Refusal::TooManyTurns);
+        }
+        self.head = Some(message);
+        let (limits, recovery) = (asked.limits, asked.recovery);
+        let (id, lane) = (asked.turn_id, asked.turn_id);
+        self.begin(Waiting { id, message, lane, named: None, steer: false, limits, recovery });
+        Ok(())
+    }
+
+    fn delete_branch(&mut self, root: MessageId) {
+        let doomed: Vec<(TurnId, TurnId)> = self
+            .running
+            .iter()
+            .filter(|turn| self.is_below(turn.leaf, root))
+            .map(|turn| (turn.id, turn.lane))
+            .collect();
+        let mut queue = std::mem::take(&mut self.queue);
+        queue.retain(|waiting| match waiting.named {
+            Some(parent) => !self.is_below(parent, root),
+            None if self.lane_runs(waiting.lane) => !doomed.iter().any(|(_, lane)| *lane == waiting.lane),
+            None => !self.lanes[&waiting.lane].is_some_and(|place| self.is_below(place, root)),
+        });
+        self.queue = queue;
+        doomed.into_iter().for_each(|(id, _)| self.end(id));
+        if self.head.is_some_and(|head| self.is_below(head, root)) {
+            self.head = self.parents[&root];
+        }
+    }
+
     fn start(&mut self, waiting: Waiting, parent: Option<MessageId>) {
         let input = waiting.message;
         self.create(input, parent);
         if waiting.named.is_some() {
             self.head = Some(input);
         }
+        self.begin(waiting);
+    }
+
+    fn begin(&mut self, waiting: Waiting) {
+        let input = waiting.message;
         self.running.push(Running {
             id: waiting.id,
             lane: waiting.lane,

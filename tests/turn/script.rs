@@ -32,6 +32,12 @@ pub enum Op {
         turn: usize,
     },
     /// A person looks at another branch.
+    Regenerate {
+        message: usize,
+    },
+    DeleteBranch {
+        message: usize,
+    },
     Switch {
         message: usize,
     },
@@ -131,6 +137,8 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (turn.clone(), age(), any::<bool>()).prop_map(|(turn, age, broken)| Op::Fail { turn, age, broken }),
         1 => turn.clone().prop_map(|turn| Op::Wait { turn }),
         3 => (0..30usize).prop_map(|message| Op::Switch { message }),
+        2 => (0..30usize).prop_map(|message| Op::Regenerate { message }),
+        1 => (1..30usize).prop_map(|message| Op::DeleteBranch { message }),
         1 => turn.clone().prop_map(|turn| Op::DeadlinePassed { turn }),
         2 => (0..40usize).prop_map(|turn| Op::Cancel { turn }),
         2 => turn.clone().prop_map(|turn| Op::Withdraw { turn }),

@@ -1,6 +1,6 @@
 //! A conversation and its reference model, step by step beside each other, through whatever may happen to them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use proptest::prelude::ProptestConfig;
 use proptest::test_runner::TestRunner;
@@ -10,11 +10,14 @@ use crate::ledger::Ledger;
 use crate::model::Model;
 use crate::script::{self, Age, Ending, Kind, Op, Output, Sent, Spot};
 use weir::chat::conversation::{
-    Command, Conversation, ConversationChanges, MAX_RUNNING_TURNS, Parent, Refusal, Send, decide,
+    Command, Conversation, ConversationChanges, Doomed, MAX_RUNNING_TURNS, Parent, Refusal, Regenerate, Send,
+    decide,
 };
 use weir::chat::event::{Entry, Event, WaitingFor};
-use weir::chat::message::{FinishReason, Part, Usage};
-use weir::chat::turn::{CallFailure, Decision, Effect, Fence, Input, Limits, ModelOutput, Stamp, TurnState};
+use weir::chat::message::{FinishReason, Part, Role, Usage};
+use weir::chat::turn::{
+    CallFailure, Decision, Effect, Fence, Input, Limits, ModelOutput, Recovery, Stamp, TurnState,
+};
 use weir::clock::Timestamp;
 use weir::id::{CallId, MessageId, TurnId};
 
@@ -43,7 +46,9 @@ fn a_conversation_is_what_its_model_is_whatever_happens() {
 }
 
 /// What the scripts have to reach, or the model proves little.
-const EVERY_RUN_SEES: [&str; 14] = [
+const EVERY_RUN_SEES: [&str; 16] = [
+    "regenerated",
+    "branches deleted",
     "steered in",
     "all slots full",
     "queued for a slot",
@@ -85,6 +90,8 @@ struct World {
     wakes: HashMap<TurnId, Timestamp>,
     /// What was accepted, with its text as it was last edited.
     sent: Vec<(TurnId, MessageId, Vec<Part>)>,
+    /// Messages of deleted branches.
+    gone: BTreeSet<MessageId>,
     ids: u128,
     tally: Tally,
 }
@@ -98,10 +105,11 @@ impl World {
             calls: HashMap::new(),
             wakes: HashMap::new(),
             sent: Vec::new(),
+            gone: BTreeSet::new(),
             ids: 0,
             tally: Tally::default(),
         };
-        world.run(Command::Create { info: Box::new(info()), send: None });
+        world.run(Command::Create { info: Box::new(info()), origin: None, send: None });
         world
     }
 
@@ -171,9 +179,33 @@ impl World {
             Op::Wait { turn } => self.wait(*turn),
             Op::Switch { message } => {
                 let Some(head) = self.message(*message).filter(|_| !self.real.deleted) else { return };
-                self.take_in(Entry::Event(Event::HeadChanged { head: Some(head) }), None);
-                self.model.switch(head);
-                self.check();
+                self.run(Command::MoveHead { message_id: head });
+            }
+            Op::Regenerate { message } => {
+                let Some(message_id) = self.message(*message) else { return };
+                if self.ledger.messages[&message_id].message.role != Role::User {
+                    return;
+                }
+                let turn_id = TurnId::from_bytes(self.id());
+                let limits = Limits { max_steps: 3, max_tokens: None, max_wall_ms: 60_000 };
+                let (request, recovery) = (request(), Recovery::Continue);
+                let asked = Regenerate { turn_id, message_id, request, limits, recovery };
+                if self.run(Command::Regenerate(Box::new(asked))) {
+                    self.tally.count("regenerated");
+                }
+            }
+            Op::DeleteBranch { message } => {
+                let Some(message_id) = self.message(*message) else { return };
+                let below = |place: &MessageId| self.model.is_below(*place, message_id);
+                let places = self.real.places().into_iter().filter(below).collect();
+                let parent_id = self.model.parents[&message_id];
+                let gone: Vec<MessageId> = self.model.parents.keys().copied().filter(below).collect();
+                if self.run(Command::DeleteBranch(Doomed { message_id, parent_id, places })) {
+                    self.tally.count("branches deleted");
+                    self.gone.extend(gone);
+                    let stands = self.real.places();
+                    assert!(stands.is_disjoint(&self.gone), "something stands on a deleted branch");
+                }
             }
             Op::DeadlinePassed { turn } => {
                 let Some((turn_id, _)) = self.running(*turn) else { return };
@@ -234,7 +266,8 @@ impl World {
     }
 
     fn message(&self, n: usize) -> Option<MessageId> {
-        let mut messages: Vec<MessageId> = self.ledger.messages.keys().copied().collect();
+        let all = self.ledger.messages.keys().copied();
+        let mut messages: Vec<MessageId> = all.filter(|id| !self.gone.contains(id)).collect();
         messages.sort_unstable();
         pick(&messages, n).copied()
     }
@@ -490,6 +523,7 @@ fn refused(refusal: &Refusal) -> &'static str {
         Refusal::TooManyTurns => "refused: too many turns",
         Refusal::NotQueued { .. } => "refused: not queued",
         Refusal::QueueDiffers { .. } => "refused: queue differs",
+        Refusal::Inherited { .. } => "refused: inherited",
         Refusal::Deleted => "refused: deleted",
     }
 }

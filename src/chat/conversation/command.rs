@@ -1,22 +1,45 @@
 //! What may be asked of a conversation, and why it may be refused.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{ConversationChanges, ConversationInfo, MAX_QUEUED_TURNS, MAX_RUNNING_TURNS};
-use crate::chat::message::Part;
+use super::{ConversationChanges, ConversationInfo, ForkPoint, MAX_QUEUED_TURNS, MAX_RUNNING_TURNS};
+use crate::chat::compaction::Compaction;
+use crate::chat::message::{Marks, Part};
 use crate::chat::turn::{Input, Limits, Recovery, TurnRequest};
-use crate::id::{MessageId, TurnId};
+use crate::id::{CompactionId, MessageId, TurnId};
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
     /// The first command of a conversation, and only the first.
     Create {
         info: Box<ConversationInfo>,
+        /// Where it is forked off another conversation.
+        origin: Option<ForkPoint>,
         send: Option<Box<Send>>,
     },
     Send(Box<Send>),
+    /// Another answer to a message that is there.
+    Regenerate(Box<Regenerate>),
+    /// To a message that the caller has checked to be visible in the conversation.
+    MoveHead {
+        message_id: MessageId,
+    },
+    DeleteBranch(Doomed),
+    Mark {
+        message_id: MessageId,
+        marks: Marks,
+    },
+    Compact {
+        compaction: Box<Compaction>,
+    },
+    Uncompact {
+        compaction_id: CompactionId,
+        message_id: MessageId,
+    },
     /// Cancels a running turn or withdraws a queued one; a turn that has ended stays as it ended.
     Cancel {
         turn_id: TurnId,
@@ -56,6 +79,27 @@ pub struct Send {
     pub request: TurnRequest,
     pub limits: Limits,
     pub recovery: Recovery,
+}
+
+/// A turn on a user message that was answered before.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Regenerate {
+    pub turn_id: TurnId,
+    /// The user message that is answered anew.
+    pub message_id: MessageId,
+    pub request: TurnRequest,
+    pub limits: Limits,
+    pub recovery: Recovery,
+}
+
+/// A branch that is to be deleted, and what stands on it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Doomed {
+    /// Its first message.
+    pub message_id: MessageId,
+    pub parent_id: Option<MessageId>,
+    /// Those of [`super::Conversation::places`] that are on the branch.
+    pub places: BTreeSet<MessageId>,
 }
 
 /// Where a message goes.
@@ -106,6 +150,8 @@ pub enum Refusal {
     NotQueued { turn_id: TurnId },
     #[error("the queue holds other turns than those")]
     QueueDiffers { turn_ids: Vec<TurnId> },
+    #[error("{message_id} belongs to the conversation that this one was forked off")]
+    Inherited { message_id: MessageId },
     #[error("the conversation is deleted")]
     Deleted,
 }

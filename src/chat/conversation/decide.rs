@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Command, Conversation, ConversationInfo, MAX_QUEUED_TURNS, MAX_RUNNING_TURNS, OnBusy, Parent, Queued,
-    Refusal, Send,
+    Command, Conversation, ConversationInfo, Doomed, ForkPoint, MAX_QUEUED_TURNS, MAX_RUNNING_TURNS, OnBusy,
+    Parent, Queued, Refusal, Regenerate, Send,
 };
 use crate::chat::event::{Entry, Event};
 use crate::chat::message::{Message, MessageStatus, Part, Role};
@@ -17,8 +17,18 @@ pub fn decide(conversation: &Conversation, command: Command, stamp: &Stamp) -> R
         return Err(Refusal::Deleted);
     }
     match command {
-        Command::Create { info, send } => create(*info, send, stamp),
+        Command::Create { info, origin, send } => create(*info, origin, send, stamp),
         Command::Send(send) => decide_send(conversation, *send, stamp),
+        Command::Regenerate(asked) => regenerate(conversation, *asked, stamp),
+        Command::MoveHead { message_id } => Ok(move_head(conversation, message_id)),
+        Command::DeleteBranch(doomed) => Ok(delete_branch(conversation, &doomed, stamp)),
+        Command::Mark { message_id, marks } => Ok(Decision::of(Event::MessageMarked { message_id, marks })),
+        Command::Compact { compaction } => {
+            Ok(Decision::of(Event::ConversationCompacted { compaction: *compaction }))
+        }
+        Command::Uncompact { compaction_id, message_id } => {
+            Ok(Decision::of(Event::ConversationUncompacted { compaction_id, message_id }))
+        }
         Command::Turn { turn_id, input } => Ok(decide_turn(conversation, turn_id, input, stamp)),
         Command::Cancel { turn_id } => Ok(cancel(conversation, turn_id, stamp)),
         Command::Recover => Ok(recover(conversation, stamp)),
@@ -36,14 +46,76 @@ pub fn decide(conversation: &Conversation, command: Command, stamp: &Stamp) -> R
     }
 }
 
-fn create(info: ConversationInfo, send: Option<Box<Send>>, stamp: &Stamp) -> Result<Decision, Refusal> {
+fn create(
+    info: ConversationInfo,
+    origin: Option<ForkPoint>,
+    send: Option<Box<Send>>,
+    stamp: &Stamp,
+) -> Result<Decision, Refusal> {
     let mut decision = Decision::of(Event::ConversationCreated { conversation: info.clone() });
+    if let Some(origin) = origin {
+        decision.event(Event::ConversationForked { origin });
+    }
     if let Some(send) = send {
-        let first = decide_send(&Conversation::new(info), *send, stamp)?;
+        let mut created = Conversation::new(info);
+        created.head = origin.map(|origin| origin.message_id);
+        let first = decide_send(&created, *send, stamp)?;
         decision.entries.extend(first.entries);
         decision.effects.extend(first.effects);
     }
     Ok(decision)
+}
+
+fn regenerate(conversation: &Conversation, asked: Regenerate, stamp: &Stamp) -> Result<Decision, Refusal> {
+    let Regenerate { turn_id, message_id, request, limits, recovery } = asked;
+    if let Some(busy) = conversation.busy_at(message_id) {
+        return Err(Refusal::TurnInProgress { turn_id: busy.turn_id });
+    }
+    if conversation.turns.len() >= MAX_RUNNING_TURNS {
+        return Err(Refusal::TooManyTurns);
+    }
+    let mut draft = Draft::of(conversation);
+    // The view goes along: the answer is created under the head and becomes it.
+    if conversation.head != Some(message_id) {
+        draft.event(Event::HeadChanged { head: Some(message_id) });
+    }
+    let (input, lane, started_at) = (message_id, turn_id, stamp.now);
+    draft.begin(turn_id, TurnPlan { request, input, lane, limits, recovery, started_at });
+    Ok(draft.decision)
+}
+
+fn move_head(conversation: &Conversation, message_id: MessageId) -> Decision {
+    match conversation.head == Some(message_id) {
+        true => Decision::default(),
+        false => Decision::of(Event::HeadChanged { head: Some(message_id) }),
+    }
+}
+
+/// Everything that runs or waits on the branch ends with it.
+fn delete_branch(conversation: &Conversation, doomed: &Doomed, stamp: &Stamp) -> Decision {
+    let on_branch = |place: Option<MessageId>| place.is_some_and(|id| doomed.places.contains(&id));
+    let mut draft = Draft::of(conversation);
+    let turns = conversation.turns.values().filter(|turn| on_branch(Some(turn.leaf)));
+    let turns: Vec<(TurnId, TurnId)> = turns.map(|turn| (turn.id, turn.plan.lane)).collect();
+    for Queued { turn_id, turn } in &conversation.queue {
+        let follows = || turns.iter().any(|(_, lane)| *lane == turn.lane);
+        let stands_there = match turn.parent_id {
+            Some(_) => on_branch(turn.parent_id),
+            None => follows() || on_branch(turn.after),
+        };
+        if stands_there {
+            draft.event(Event::TurnCancelled { turn_id: *turn_id });
+        }
+    }
+    for (turn_id, _) in turns {
+        draft.turn_input(turn_id, Input::Cancel, stamp);
+    }
+    if on_branch(conversation.head) {
+        draft.event(Event::HeadChanged { head: doomed.parent_id });
+    }
+    draft.event(Event::BranchDeleted { message_id: doomed.message_id });
+    draft.start_queued(stamp);
+    draft.decision
 }
 
 fn decide_send(conversation: &Conversation, send: Send, stamp: &Stamp) -> Result<Decision, Refusal> {
@@ -334,6 +406,10 @@ impl Draft {
         if named && self.conversation.head != Some(queued.message_id) {
             self.event(Event::HeadChanged { head: Some(queued.message_id) });
         }
+        self.begin(turn_id, plan);
+    }
+
+    fn begin(&mut self, turn_id: TurnId, plan: TurnPlan) {
         let deadline = plan.deadline();
         let turn = Turn::started(turn_id, plan);
         let call = Effect::CallModel { turn_id, fence: turn.fence };

@@ -4,7 +4,7 @@ mod command;
 mod decide;
 mod state;
 
-pub use command::{Command, OnBusy, Parent, Refusal, Send};
+pub use command::{Command, Doomed, OnBusy, Parent, Refusal, Regenerate, Send};
 pub use decide::decide;
 pub use state::{Conversation, Queued};
 
@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use crate::chat::event::Settings;
 use crate::clock::Timestamp;
-use crate::id::{ConversationId, UserId, WorkspaceId};
+use crate::id::{ConversationId, MessageId, UserId, WorkspaceId};
 
 /// At most so many turns run in one conversation at a time, each on a leaf of its own.
 pub const MAX_RUNNING_TURNS: usize = 4;
@@ -31,6 +31,13 @@ pub enum Visibility {
     Private,
     /// Every member of the workspace reads it; members and above write.
     Workspace,
+}
+
+/// Where a fork hangs on another conversation's tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ForkPoint {
+    pub conversation_id: ConversationId,
+    pub message_id: MessageId,
 }
 
 /// What a conversation is apart from its messages.

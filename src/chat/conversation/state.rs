@@ -1,6 +1,6 @@
 //! A conversation as its events left it: its head, the turns that run, and the queue.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::ConversationInfo;
@@ -51,6 +51,13 @@ impl Conversation {
         self.turns.is_empty() && self.queue.is_empty()
     }
 
+    /// The messages that its head, its turns and its queue stand on.
+    pub fn places(&self) -> BTreeSet<MessageId> {
+        let queued = self.queue.iter().flat_map(|queued| [queued.turn.parent_id, queued.turn.after]);
+        let turns = self.turns.values().map(|turn| Some(turn.leaf));
+        queued.chain(turns).chain([self.head]).flatten().collect()
+    }
+
     pub fn queued(&self, turn_id: TurnId) -> Option<&Queued> {
         self.queue.iter().find(|queued| queued.turn_id == turn_id)
     }
@@ -68,6 +75,7 @@ impl Conversation {
             Event::ConversationCreated { conversation } => self.info = Arc::new(conversation.clone()),
             Event::ConversationUpdated { changes } => Arc::make_mut(&mut self.info).take_in(changes),
             Event::HeadChanged { head } => self.head = *head,
+            Event::ConversationForked { origin } => self.head = Some(origin.message_id),
             Event::ConversationDeleted {} => self.deleted = true,
             Event::TurnQueued { turn_id, turn } => self.enqueue(*turn_id, turn),
             Event::QueueChanged { turn_ids } => {
@@ -89,7 +97,11 @@ impl Conversation {
                     self.head = Some(message.id);
                 }
             }
-            Event::PartStarted { .. }
+            Event::ConversationCompacted { .. }
+            | Event::ConversationUncompacted { .. }
+            | Event::BranchDeleted { .. }
+            | Event::MessageMarked { .. }
+            | Event::PartStarted { .. }
             | Event::PartCompleted { .. }
             | Event::MessageCompleted { .. }
             | Event::TurnWaiting { .. }

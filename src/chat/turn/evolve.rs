@@ -89,6 +89,11 @@ fn evolve_event(turn: &mut Turn, event: &Event) {
         | Event::QueueChanged { .. }
         | Event::QueueEdited { .. }
         | Event::ToolProposed { .. }
+        | Event::ConversationForked { .. }
+        | Event::ConversationCompacted { .. }
+        | Event::ConversationUncompacted { .. }
+        | Event::BranchDeleted { .. }
+        | Event::MessageMarked { .. }
         | Event::ToolFailed { .. }
         | Event::Notice { .. } => {}
     }

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::given;
 use super::messages::order_send;
 use super::send::{SendRequest, check_settings};
 use super::turns::{self, Turn};
-use crate::chat::conversation::{Command, ConversationChanges, ConversationInfo, Visibility};
+use super::{given, order};
+use crate::chat::conversation::{Command, ConversationChanges, ConversationInfo, ForkPoint, Visibility};
 use crate::chat::event::{Cursor, Settings};
 use crate::chat::turn::TurnState;
 use crate::clock::Timestamp;
@@ -27,7 +27,7 @@ use crate::http::problem::{Error, Kind, Result};
 use crate::http::query;
 use crate::id::{ConversationId, MessageId};
 use crate::runtime::agent::{Agent, DEFAULT_AGENT};
-use crate::runtime::{self, Order, Receipt, ReceiptOf};
+use crate::runtime::{self, Receipt};
 use crate::scope::Scope;
 use crate::store::{self, Conflict, ConversationRow, Filter, KeyScope, Named, PageRequest};
 
@@ -45,12 +45,6 @@ pub struct Conversation {
     /// Where it was forked off.
     #[serde(skip_serializing_if = "Option::is_none")]
     forked_from: Option<ForkPoint>,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct ForkPoint {
-    conversation_id: ConversationId,
-    message_id: MessageId,
 }
 
 impl From<ConversationRow> for Conversation {
@@ -152,11 +146,11 @@ pub async fn create(
     };
     let send =
         body.message.map(|message| message.into_first(&state, &scope, agent, &info.settings)).transpose()?;
-    let created = state.runtime().create(info.clone(), send.clone(), idempotency.clone()).await;
+    let created = state.runtime().create(info.clone(), None, send.clone(), idempotency.clone()).await;
     let receipt = match created {
         // The same request, a moment earlier: its answer is there now.
         Err(runtime::Error::Store(store::Error::Refused(Conflict::DuplicateIdempotencyKey))) => {
-            state.runtime().create(info, send, idempotency).await?
+            state.runtime().create(info, None, send, idempotency).await?
         }
         Err(runtime::Error::Store(store::Error::Refused(Conflict::NameTaken { name }))) => {
             let existing = named(&state, &scope, &agent.options.id, &name).await?;
@@ -165,7 +159,12 @@ pub async fn create(
         }
         created => created?,
     };
-    answer(&state, &scope, StatusCode::CREATED, receipt.conversation_id, Some(receipt)).await
+    self::created(&state, &scope, receipt).await
+}
+
+/// What is answered for a conversation that was made just now.
+pub async fn created(state: &State, scope: &Scope, receipt: Receipt) -> Result<Response> {
+    answer(state, scope, StatusCode::CREATED, receipt.conversation_id, Some(receipt)).await
 }
 
 async fn is_repeat(state: &State, key: Option<&runtime::Idempotency>) -> Result<bool> {
@@ -461,11 +460,6 @@ async fn act(state: &State, scope: &Scope, id: ConversationId, action: BulkActio
         order(state, id, Command::Update { changes }).await?;
     }
     Ok(StatusCode::OK)
-}
-
-async fn order(state: &State, id: ConversationId, command: Command) -> Result<Receipt> {
-    let order = Order { command, receipt: ReceiptOf::default(), idempotency: None };
-    Ok(state.runtime().order(id, order).await?)
 }
 
 fn agent_of<'a>(state: &'a State, id: &str) -> Result<&'a Agent> {

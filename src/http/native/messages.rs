@@ -149,17 +149,22 @@ pub async fn send(
 ) -> Result<Response> {
     let key = key.of(KeyScope::Conversation(id.id()), scope.user_id, "POST messages", &bytes);
     let receipt = order_send(&state, &scope, &id, body, key).await?;
+    receipted(&state, scope, answer, receipt).await
+}
+
+/// What a sender is answered, in the way that it asked for.
+pub async fn receipted(state: &State, scope: Scope, answer: Answer, receipt: Receipt) -> Result<Response> {
     let (Some(turn_id), Some(message_id)) = (receipt.turn_id, receipt.message_id) else {
         return Err(Error::internal(&"a send was answered without its turn"));
     };
     let sent = Receipted { receipt, turn_id, message_id };
     let mut response = match answer {
-        Answer::AtOnce => sent.at_once(&state, &scope).await?,
+        Answer::AtOnce => sent.at_once(state, &scope).await?,
         Answer::Stream => {
-            let turn = Owned::<TurnId>::check(&state, &scope, Access::Read, turn_id).await?;
-            turns::follow(&state, scope, &turn, FollowFrom::Beginning).await?
+            let turn = Owned::<TurnId>::check(state, &scope, Access::Read, turn_id).await?;
+            turns::follow(state, scope, &turn, FollowFrom::Beginning).await?
         }
-        Answer::After(wait) => sent.after(&state, &scope, wait).await?,
+        Answer::After(wait) => sent.after(state, &scope, wait).await?,
     };
     let location = format!("/v1/turns/{turn_id}/events");
     response.headers_mut().insert(LOCATION, HeaderValue::try_from(location).expect("an id is ASCII"));

@@ -1,10 +1,12 @@
 //! The native protocol (PROTOCOL.md), one file per noun: its wire types and its endpoints.
 
 pub mod agents;
+pub mod branches;
 pub mod conversations;
 pub mod events;
 pub mod exports;
 pub mod feed;
+pub mod forks;
 pub mod imports;
 pub mod keys;
 pub mod messages;
@@ -12,15 +14,29 @@ pub mod meta;
 pub mod models;
 pub mod operations;
 pub mod queue;
+pub mod regenerate;
 mod send;
 pub mod sessions;
 pub mod sign_in;
 pub mod tokens;
+pub mod tree;
 pub mod turns;
 
 use serde::de::{Deserialize, Deserializer};
 
+use super::State;
+use super::problem::Result;
+use crate::chat::conversation::Command;
+use crate::id::ConversationId;
+use crate::runtime::{Order, Receipt, ReceiptOf};
+
 /// Reads a field that may be absent but not `null`: with `#[serde(default, deserialize_with = "given")]`.
 fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
+}
+
+/// Has a conversation carry out what needs neither ids nor a key.
+async fn order(state: &State, id: ConversationId, command: Command) -> Result<Receipt> {
+    let order = Order { command, receipt: ReceiptOf::default(), idempotency: None };
+    Ok(state.runtime().order(id, order).await?)
 }

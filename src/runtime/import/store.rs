@@ -57,17 +57,19 @@ pub(super) async fn store(runtime: &Runtime, identity: &Identity, plan: &mut Pla
         let (known, end, busy) = match runtime.store().imported(&scope, plan.id()).await {
             Ok(Imported::Never) => (Known::default(), Seq::START, false),
             Ok(Imported::Deleted) => return skipped(plan, Reason::Deleted),
-            Ok(Imported::Here { head, last_seq, messages, busy }) => {
-                (Known { exists: true, head, messages }, last_seq, busy)
+            Ok(Imported::Here { head, last_seq, messages, deleted, busy }) => {
+                (Known { exists: true, head, messages, deleted }, last_seq, busy)
             }
             Err(error) => return failed(plan, &error),
         };
         let steps = plan.steps(identity, &known, runtime.clock().now());
         if steps.events.is_empty() {
+            plan.skipped.extend(steps.skipped);
             return Outcome::Unchanged;
         }
         let Some(held) = held.filter(|_| !busy) else { return Outcome::Busy };
         let messages = steps.messages;
+        plan.skipped.extend(steps.skipped);
         let written = write(runtime, plan.id(), end, steps.events).await;
         held.tell(written.1);
         match written.0 {

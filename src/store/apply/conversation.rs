@@ -4,8 +4,7 @@ use rusqlite::{OptionalExtension, Transaction, named_params};
 
 use super::Place;
 use super::feed::{self, Audience, Listed};
-use super::purge;
-use crate::chat::conversation::{ConversationChanges, ConversationInfo, Visibility};
+use crate::chat::conversation::{ConversationChanges, ConversationInfo, ForkPoint, Visibility};
 use crate::id::MessageId;
 use crate::store::error::{Conflict, Error};
 use crate::store::row::{Row, json, word};
@@ -136,6 +135,33 @@ pub(super) fn move_head(tx: &Transaction<'_>, place: Place, head: Option<Message
     Ok(())
 }
 
+const FORK: &str = "
+    UPDATE conversations
+    SET origin_id = :origin_id, origin_seq = (SELECT coalesce(max(seq), 0) FROM events WHERE conversation_id = :origin_id),
+        fork_message_id = :message_id, head = :message_id
+    WHERE id = :id";
+const IN_WORKSPACE: &str = "
+    SELECT 1 FROM conversations o JOIN conversations f ON f.workspace_id = o.workspace_id
+    WHERE o.id = :origin_id AND o.deleted_at IS NULL AND f.id = :id";
+
+/// Hangs a new conversation on a message of another one.
+pub(super) fn fork(tx: &Transaction<'_>, place: Place, origin: ForkPoint) -> Result<(), Error> {
+    let ForkPoint { conversation_id, message_id } = origin;
+    let (id, origin_id) = (place.conversation_id.as_bytes(), conversation_id.as_bytes());
+    let near = tx
+        .prepare_cached(IN_WORKSPACE)?
+        .query_row(named_params! {":id": id, ":origin_id": origin_id}, |_| Ok(()))
+        .optional()?;
+    near.ok_or(Conflict::UnknownConversation(conversation_id))?;
+    let node = tree::node(tx, message_id)?.ok_or(Conflict::UnknownMessage(message_id))?;
+    if !tree::visible(tx, conversation_id, &node)? {
+        return Err(Conflict::UnknownMessage(message_id).into());
+    }
+    tx.prepare_cached(FORK)?.execute(named_params! {
+    ":id": id, ":origin_id": origin_id, ":message_id": message_id.as_bytes()})?;
+    Ok(())
+}
+
 const DELETE: &str = "UPDATE conversations SET deleted_at = :at WHERE id = :id";
 const CLOSE_MESSAGES: &str = "
     UPDATE messages SET status = 'cancelled', completed_at = :at
@@ -152,7 +178,6 @@ pub(super) fn delete(tx: &Transaction<'_>, place: Place) -> Result<(), Error> {
     tx.prepare_cached(CLOSE_MESSAGES)?.execute(named_params! {":id": id.as_bytes(), ":at": at})?;
     tx.prepare_cached(END_TURNS)?
         .execute(named_params! {":id": id.as_bytes(), ":at": at, ":seq": place.seq.0.cast_signed()})?;
-    purge::take_up_origin(tx, id)?;
     feed::unlisted(
         tx,
         place,

@@ -2,6 +2,8 @@
 //!
 //! Nothing here reads a clock, random numbers or a rowid, so that every replica makes the same rows.
 
+mod annotation;
+mod branch;
 mod call;
 mod content;
 mod conversation;
@@ -46,6 +48,8 @@ pub(super) fn apply(tx: &Transaction<'_>, record: &Record) -> Result<(), Error> 
             content::spill(tx, *conversation_id, *message_id, *through, pieces)
         }
         Record::Purge { conversation_id } => purge::slice(tx, *conversation_id),
+        Record::Erase { conversation_id, message_ids } => branch::erase(tx, *conversation_id, message_ids),
+        Record::Erased { conversation_id, message_id } => branch::finish(tx, *conversation_id, *message_id),
         Record::Expire { before } => purge::expire(tx, *before),
     }
 }
@@ -70,7 +74,14 @@ fn fold(tx: &Transaction<'_>, place: Place, event: &Event) -> Result<(), Error> 
         Event::ConversationCreated { conversation } => conversation::create(tx, place, conversation),
         Event::ConversationUpdated { changes } => conversation::update(tx, place, changes),
         Event::HeadChanged { head } => conversation::move_head(tx, place, *head),
+        Event::ConversationForked { origin } => conversation::fork(tx, place, *origin),
+        Event::ConversationCompacted { compaction } => annotation::compact(tx, place, compaction),
+        Event::ConversationUncompacted { compaction_id, message_id } => {
+            annotation::uncompact(tx, place, *compaction_id, *message_id)
+        }
         Event::ConversationDeleted {} => conversation::delete(tx, place),
+        Event::BranchDeleted { message_id } => branch::delete(tx, place, *message_id),
+        Event::MessageMarked { message_id, marks } => annotation::mark(tx, place, *message_id, marks),
         Event::MessageCreated { turn_id, message, .. } => message::create(tx, place, *turn_id, message),
         Event::PartStarted { message_id, index, part, .. } => {
             content::start_part(tx, *message_id, *index, part)

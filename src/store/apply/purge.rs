@@ -4,8 +4,9 @@
 
 use rusqlite::{Transaction, named_params};
 
+use super::branch;
 use crate::clock::Timestamp;
-use crate::id::ConversationId;
+use crate::id::{ConversationId, MessageId};
 use crate::store::error::Error;
 
 /// Rows per slice, chosen so that a slice takes about a millisecond.
@@ -14,7 +15,7 @@ const SLICE: i64 = 64;
 const MESSAGES: i64 = 8;
 
 /// The steps in their order; one that deletes anything is the whole slice.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 6] = [
     "DELETE FROM turns WHERE id IN (
          SELECT turn_id FROM events WHERE conversation_id = :id ORDER BY seq LIMIT :slice)",
     "DELETE FROM events WHERE conversation_id = :id AND seq IN (
@@ -23,29 +24,34 @@ const STEPS: [&str; 4] = [
          SELECT user_id, key FROM idempotency_keys WHERE scope = :id ORDER BY user_id, key LIMIT :slice)",
     "DELETE FROM runs WHERE conversation_id = :id AND prev IN (
          SELECT prev FROM runs WHERE conversation_id = :id ORDER BY prev LIMIT :slice)",
+    "DELETE FROM redactions WHERE conversation_id = :id AND prev IN (
+         SELECT prev FROM redactions WHERE conversation_id = :id ORDER BY prev LIMIT :slice)",
+    "DELETE FROM deleted_branches WHERE conversation_id = :id AND message_id IN (
+         SELECT message_id FROM deleted_branches WHERE conversation_id = :id ORDER BY message_id LIMIT :slice)",
 ];
 
-const FORKED: &str =
-    "SELECT EXISTS (SELECT 1 FROM conversations WHERE origin_id = :id AND deleted_at IS NULL)";
+/// Those that nothing hangs on, neither a child nor a fork, in whatever conversation; the newest first.
+const NEXT_MESSAGES: &str = "
+    SELECT id FROM messages m
+    WHERE conversation_id = :id
+      AND NOT EXISTS (SELECT 1 FROM messages c WHERE c.parent_id = m.id)
+      AND NOT EXISTS (SELECT 1 FROM conversations f WHERE f.fork_message_id = m.id AND f.purged <> 1)
+    ORDER BY depth DESC LIMIT :slice";
 
-const NEXT_MESSAGES: &str =
-    "SELECT id FROM messages WHERE conversation_id = :id ORDER BY parent_id DESC, id DESC LIMIT :slice";
-const OF_MESSAGE: [&str; 4] = [
-    "DELETE FROM parts WHERE message_id = :id",
-    "DELETE FROM calls WHERE message_id = :id",
-    "DELETE FROM chunks WHERE message_id = :id",
-    "DELETE FROM messages WHERE id = :id",
+/// The row stays as a tombstone without content: an id is never given twice. Messages that are left are read by
+/// forks; when one of those goes, its origin is taken up again.
+const FINISH: [&str; 4] = [
+    "UPDATE conversations
+     SET name = NULL, title = NULL, metadata = NULL, state = NULL, head = NULL,
+         purged = CASE WHEN EXISTS (SELECT 1 FROM messages WHERE conversation_id = :id) THEN 2 ELSE 1 END
+     WHERE id = :id AND deleted_at IS NOT NULL",
+    "DELETE FROM annotations
+     WHERE conversation_id = :id AND (SELECT purged FROM conversations WHERE id = :id) = 1",
+    "UPDATE conversations SET purged = 0
+     WHERE purged = 2 AND id = (SELECT origin_id FROM conversations WHERE id = :id AND purged = 1)",
+    "UPDATE deleted_branches SET erased = 0
+     WHERE conversation_id = (SELECT origin_id FROM conversations WHERE id = :id AND purged = 1)",
 ];
-
-/// The row stays as a tombstone without content: an id is never given twice.
-const FINISH: &str = "
-    UPDATE conversations
-    SET name = NULL, title = NULL, metadata = NULL, state = NULL, head = NULL, purged = :purged
-    WHERE id = :id AND deleted_at IS NOT NULL";
-
-/// Everything but the messages is gone; those are read by forks. A deleted fork takes its origin up again.
-const KEPT_FOR_FORKS: i64 = 2;
-const PURGED: i64 = 1;
 
 pub(super) fn slice(tx: &Transaction<'_>, id: ConversationId) -> Result<(), Error> {
     let mut deleted = 0;
@@ -56,13 +62,12 @@ pub(super) fn slice(tx: &Transaction<'_>, id: ConversationId) -> Result<(), Erro
             return Ok(());
         }
     }
-    let forked: bool =
-        tx.prepare_cached(FORKED)?.query_row(named_params! {":id": id.as_bytes()}, |row| row.get(0))?;
-    if !forked && delete_messages(tx, id)? > 0 {
+    if delete_messages(tx, id)? > 0 {
         return Ok(());
     }
-    let purged = if forked { KEPT_FOR_FORKS } else { PURGED };
-    tx.prepare_cached(FINISH)?.execute(named_params! {":id": id.as_bytes(), ":purged": purged})?;
+    for sql in FINISH {
+        tx.prepare_cached(sql)?.execute(named_params! {":id": id.as_bytes()})?;
+    }
     Ok(())
 }
 
@@ -71,22 +76,8 @@ fn delete_messages(tx: &Transaction<'_>, id: ConversationId) -> Result<usize, Er
         .prepare_cached(NEXT_MESSAGES)?
         .query_map(named_params! {":id": id.as_bytes(), ":slice": MESSAGES}, |row| row.get(0))?
         .collect::<Result<_, _>>()?;
-    for id in &ids {
-        for sql in OF_MESSAGE {
-            tx.prepare_cached(sql)?.execute(named_params! {":id": id})?;
-        }
-    }
+    ids.iter().try_for_each(|id| branch::remove(tx, MessageId::from_bytes(*id)))?;
     Ok(ids.len())
-}
-
-const TAKE_UP_ORIGIN: &str = "
-    UPDATE conversations SET purged = 0
-    WHERE id = (SELECT origin_id FROM conversations WHERE id = :id) AND purged = 2";
-
-/// A fork goes: its origin may have been waiting for that.
-pub(super) fn take_up_origin(tx: &Transaction<'_>, fork: ConversationId) -> Result<(), Error> {
-    tx.prepare_cached(TAKE_UP_ORIGIN)?.execute(named_params! {":id": fork.as_bytes()})?;
-    Ok(())
 }
 
 const LAST_OLD: &str = "

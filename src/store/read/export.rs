@@ -2,9 +2,13 @@
 
 use rusqlite::{Connection, named_params};
 
+use std::collections::HashMap;
+
+use super::annotation;
 use super::conversation::{self, ConversationRow};
 use super::message;
-use crate::chat::message::{Call, Message};
+use crate::chat::compaction::Compaction;
+use crate::chat::message::{Call, Marks, Message};
 use crate::id::{ConversationId, MessageId, UserId, WorkspaceId};
 use crate::scope::Scope;
 use crate::store::Store;
@@ -17,6 +21,9 @@ pub struct ExportIndex {
     pub conversation: ConversationRow,
     /// Every visible message that is complete, with its parent, parents first.
     pub nodes: Vec<(MessageId, Option<MessageId>)>,
+    /// What the conversation says of its messages, where it says something.
+    pub marks: HashMap<MessageId, Marks>,
+    pub compactions: Vec<Compaction>,
 }
 
 // A message is complete before it has children, so the order of the log puts parents first.
@@ -41,7 +48,11 @@ impl Store {
             {
                 conversation.head = found.node.parent_id;
             }
-            Ok(Some(ExportIndex { conversation, nodes }))
+            let said = annotation::all(tx, id)?;
+            let marks = nodes.iter().map(|(id, _)| (*id, said.marks(*id)));
+            let marks = marks.filter(|(_, marks)| *marks != Marks::default()).collect();
+            let compactions = said.compactions.into_iter().map(|(_, compaction)| compaction).collect();
+            Ok(Some(ExportIndex { conversation, nodes, marks, compactions }))
         })
         .await
     }

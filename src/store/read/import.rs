@@ -3,11 +3,12 @@
 use rusqlite::{Connection, OptionalExtension, named_params};
 
 use super::conversation::position;
-use crate::chat::event::Seq;
+use crate::chat::event::{Event, Seq};
 use crate::id::{ConversationId, MessageId};
 use crate::scope::Scope;
 use crate::store::Store;
 use crate::store::error::Error;
+use crate::store::row::Row;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Imported {
@@ -20,6 +21,8 @@ pub enum Imported {
         last_seq: Seq,
         /// Those that it made itself.
         messages: Vec<MessageId>,
+        /// Branches that the person deleted, by their first message.
+        deleted: Vec<MessageId>,
         /// A turn is queued, runs or waits.
         busy: bool,
     },
@@ -31,6 +34,9 @@ const CONVERSATION: &str = "
                    WHERE t.conversation_id = c.id AND t.state IN ('queued', 'running', 'waiting'))
     FROM conversations c
     WHERE id = :id AND workspace_id = :workspace_id AND created_by = :user_id";
+
+const DELETED: &str = "
+    SELECT body FROM events WHERE conversation_id = :id AND body ->> 'type' = 'branch.deleted'";
 
 const MESSAGES: &str = "SELECT id FROM messages WHERE conversation_id = :id";
 
@@ -60,5 +66,18 @@ fn imported(tx: &Connection, scope: &Scope, id: ConversationId) -> Result<Import
         .prepare_cached(MESSAGES)?
         .query_map(named_params! {":id": id.as_bytes()}, |row| Ok(MessageId::from_bytes(row.get(0)?)))?
         .collect::<Result<_, _>>()?;
-    Ok(Imported::Here { head, last_seq: position(tx, id)?, messages, busy })
+    Ok(Imported::Here { head, last_seq: position(tx, id)?, messages, deleted: deleted(tx, id)?, busy })
+}
+
+fn deleted(tx: &Connection, id: ConversationId) -> Result<Vec<MessageId>, Error> {
+    let mut statement = tx.prepare_cached(DELETED)?;
+    let mut rows = statement.query(named_params! {":id": id.as_bytes()})?;
+    let mut deleted = Vec::new();
+    while let Some(row) = rows.next()? {
+        let row = Row { row, table: "events", key: "body" };
+        if let Event::BranchDeleted { message_id } = row.json("body")? {
+            deleted.push(message_id);
+        }
+    }
+    Ok(deleted)
 }

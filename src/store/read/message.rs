@@ -7,7 +7,7 @@ use crate::chat::message::{Call, Message, MessageStatus, Part, StoredPart};
 use crate::id::{MessageId, TurnId};
 use crate::store::error::Error;
 use crate::store::row::Row;
-use crate::store::tree::Node;
+use crate::store::tree::{self, Node};
 
 macro_rules! columns {
     () => {
@@ -129,6 +129,9 @@ pub(super) fn of_turn(tx: &Connection, id: TurnId) -> Result<Vec<(Message, Vec<C
     let mut messages = Vec::new();
     while let Some(row) = rows.next()? {
         let found = from_row(row)?;
+        if !tree::visible(tx, found.node.conversation_id, &found.node)? {
+            continue;
+        }
         let calls = calls(tx, found.message.id)?;
         messages.push((found.with_parts(tx)?, calls));
     }

@@ -1,5 +1,6 @@
 //! What is read, one file per noun. Each public read is one transaction on one reader thread.
 
+mod annotation;
 mod conversation;
 mod export;
 mod feed;
@@ -11,6 +12,7 @@ mod message;
 mod path;
 mod prompt;
 mod replay;
+mod tree;
 mod turn;
 
 pub use self::conversation::{ConversationRow, Named, Snapshot};
@@ -22,6 +24,7 @@ pub use self::list::{Filter, InvalidListCursor, ListCursor, ListPage, PageReques
 pub use self::load::Loaded;
 pub use self::path::{Path, PathMessage, Siblings};
 pub use self::replay::{EntryKind, LogEntry, Page, Replay};
+pub use self::tree::{Branch, InvalidTreeCursor, Tree, TreeCursor, TreeNode};
 pub use self::turn::TurnRow;
 
 pub(super) use self::load::unfinished;

@@ -125,8 +125,11 @@ fn path_message(
     Ok(PathMessage { message: found.with_parts(tx)?, seq, siblings, calls })
 }
 
-const CHILDREN: &str =
-    "SELECT id FROM messages WHERE conversation_id = :id AND parent_id IS :parent_id ORDER BY id";
+const CHILDREN: &str = "
+    SELECT id FROM messages
+    WHERE conversation_id = :id AND parent_id IS :parent_id
+      AND id NOT IN (SELECT message_id FROM deleted_branches WHERE conversation_id = :id)
+    ORDER BY id";
 
 /// Those that the conversation made itself, and the one on the path above its fork point.
 fn siblings(tx: &Connection, id: ConversationId, fork: Option<Node>, node: &Node) -> Result<Siblings, Error> {

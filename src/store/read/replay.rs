@@ -50,6 +50,8 @@ pub enum EntryKind {
         index: u32,
         text: String,
     },
+    /// Content that was deleted.
+    Redacted,
     /// Text of messages that are streaming: the conversation's actor has it.
     Open,
 }
@@ -99,6 +101,10 @@ const STRETCHES: &str = "
       AND r.prev + r.length > :after
     ORDER BY r.prev";
 
+const REDACTIONS: &str = "
+    SELECT prev, seq FROM redactions
+    WHERE conversation_id = :id AND prev < :until AND seq > :after ORDER BY prev";
+
 impl Reader<'_> {
     fn read(&self, after: Seq) -> Result<Replay, Error> {
         if after > self.until {
@@ -107,16 +113,22 @@ impl Reader<'_> {
         let end = position(self.tx, self.id)?;
         let bounds = named_params! {
         ":id": self.id.as_bytes(), ":after": stored(after), ":until": stored(self.until)};
-        let (mut events, mut stretches) =
-            (self.tx.prepare_cached(EVENTS)?, self.tx.prepare_cached(STRETCHES)?);
+        let (mut events, mut stretches, mut redactions) = (
+            self.tx.prepare_cached(EVENTS)?,
+            self.tx.prepare_cached(STRETCHES)?,
+            self.tx.prepare_cached(REDACTIONS)?,
+        );
         let (mut events, mut stretches) = (events.query(bounds)?, stretches.query(bounds)?);
+        let mut redactions = redactions.query(bounds)?;
         let mut page = Page { entries: Vec::new(), through: after, end };
         let mut left = self.max_bytes.max(1);
         let (mut event, mut stretch) = (next_event(&mut events)?, next_stretch(&mut stretches)?);
+        let mut redaction = next_redaction(&mut redactions)?;
         while left > 0 && page.through < self.until {
             let event_prev = event.as_ref().map(|entry| entry.prev);
             let stretch_prev = stretch.as_ref().map(|stretch| stretch.prev.max(page.through));
-            let next = [event_prev, stretch_prev].into_iter().flatten().min().unwrap_or(self.until);
+            let redacted = redaction.map(|(prev, _)| prev.max(page.through));
+            let next = [event_prev, stretch_prev, redacted].into_iter().flatten().min().unwrap_or(self.until);
             if next > page.through {
                 page.push(next, EntryKind::Open);
             }
@@ -125,6 +137,10 @@ impl Reader<'_> {
                 left = left.saturating_sub(entry.weight());
                 page.push(entry.seq, entry.kind);
                 event = next_event(&mut events)?;
+            } else if let Some((_, seq)) = redaction.take_if(|_| redacted == Some(next)) {
+                left -= 1;
+                page.push(seq.min(self.until), EntryKind::Redacted);
+                redaction = next_redaction(&mut redactions)?;
             } else if let Some(found) = stretch.take_if(|_| stretch_prev == Some(next)) {
                 let Some((seq, text)) = self.cut(&found, next, left)? else {
                     return Ok(Replay::InsideCharacter);
@@ -180,7 +196,7 @@ impl LogEntry {
         match &self.kind {
             EntryKind::Event { body, .. } => body.len(),
             EntryKind::Delta { text, .. } => text.len(),
-            EntryKind::Open => 0,
+            EntryKind::Redacted | EntryKind::Open => 0,
         }
     }
 }
@@ -197,6 +213,12 @@ fn next_event(rows: &mut rusqlite::Rows<'_>) -> Result<Option<LogEntry>, Error> 
     let kind =
         EntryKind::Event { at: row.at("at")?, turn_id: row.opt_id("turn_id")?, body: row.get("body")? };
     Ok(Some(LogEntry { prev: Seq(seq.0 - 1), seq, kind }))
+}
+
+fn next_redaction(rows: &mut rusqlite::Rows<'_>) -> Result<Option<(Seq, Seq)>, Error> {
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let row = Row { row, table: "redactions", key: "prev" };
+    Ok(Some((row.seq("prev")?, row.seq("seq")?)))
 }
 
 fn next_stretch(rows: &mut rusqlite::Rows<'_>) -> Result<Option<Stretch>, Error> {

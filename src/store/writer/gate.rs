@@ -86,7 +86,11 @@ impl Gate {
                 let mark = &mut end.open(*message_id)?.mark;
                 *mark = mark.map(|mark| mark.max(through + 1));
             }
-            Record::IdempotencyKey(_) | Record::Purge { .. } | Record::Expire { .. } => {}
+            Record::IdempotencyKey(_)
+            | Record::Purge { .. }
+            | Record::Erase { .. }
+            | Record::Erased { .. }
+            | Record::Expire { .. } => {}
         }
         Ok(())
     }

@@ -138,6 +138,12 @@ export class ConversationFold {
       case "conversation.head_changed":
         this.head = event.head ?? null;
         break;
+      case "conversation.forked":
+        this.head = event.origin.message_id;
+        break;
+      case "branch.deleted":
+        this.forget(event.message_id);
+        break;
       case "conversation.deleted":
         this.deleted = true;
         break;
@@ -211,6 +217,13 @@ export class ConversationFold {
         // A newer server says more than is known here.
         break;
     }
+  }
+
+  /** A message and everything below it. Where the head was there, it has been moved before. */
+  private forget(id: string): void {
+    const children = [...this.messages.values()].filter((message) => message.parent_id === id);
+    this.messages.delete(id);
+    for (const child of children) this.forget(child.id);
   }
 
   private change(id: string, seq: number, how: (message: FoldedMessage) => void): void {

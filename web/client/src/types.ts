@@ -25,8 +25,11 @@ export type LoggedEvent = Schemas["LoggedEvent"];
 /** Streamed text, which takes as many positions as it has UTF-8 bytes. */
 export type PartDelta = Omit<Schemas["PartDelta"], "type"> & { type: "part.delta" };
 
+/** Stands for content that was deleted. */
+export type Redacted = Omit<Schemas["Redacted"], "type"> & { type: "redacted" };
+
 /** What a conversation's log is made of. A newer server may send types that are not known here. */
-export type LogEntry = LoggedEvent | PartDelta;
+export type LogEntry = LoggedEvent | PartDelta | Redacted;
 
 /** `<epoch>.<position>`. */
 export type Cursor = string;

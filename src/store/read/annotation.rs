@@ -1,0 +1,130 @@
+//! What a conversation says about its messages: its own words, and above its fork point what its origin said when the
+//! fork was made, unless it says otherwise itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::{Connection, OptionalExtension, named_params};
+
+use super::conversation;
+use crate::chat::compaction::Compaction;
+use crate::chat::message::Marks;
+use crate::id::{ConversationId, MessageId};
+use crate::scope::Scope;
+use crate::store::Store;
+use crate::store::error::Error;
+use crate::store::row::Row;
+use crate::store::tree::{self, Node};
+
+#[derive(Debug, Default)]
+pub(super) struct Annotations {
+    marks: BTreeMap<MessageId, Marks>,
+    /// With the depth of their message, the shallowest first.
+    pub compactions: Vec<(u64, Compaction)>,
+}
+
+impl Annotations {
+    pub fn marks(&self, id: MessageId) -> Marks {
+        self.marks.get(&id).cloned().unwrap_or_default()
+    }
+
+    pub fn pinned(&self) -> impl Iterator<Item = MessageId> {
+        self.marks.iter().filter(|(_, marks)| marks.pinned).map(|(id, _)| *id)
+    }
+
+    /// The deepest compaction on the path to a leaf.
+    pub fn deepest_on(&self, tx: &Connection, leaf: Node) -> Result<Option<&Compaction>, Error> {
+        for (depth, compaction) in self.compactions.iter().rev() {
+            let on_path = tree::ancestor(tx, leaf, *depth)?;
+            if on_path.is_some_and(|found| found.id == compaction.message_id) {
+                return Ok(Some(compaction));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Store {
+    /// The compactions that a conversation sees, the shallowest first; `None` where the scope does not see it.
+    pub async fn compactions(
+        &self,
+        scope: &Scope,
+        id: ConversationId,
+    ) -> Result<Option<Vec<Compaction>>, Error> {
+        let scope = scope.clone();
+        self.read(move |tx| {
+            if !conversation::readable(tx, &scope, id)? {
+                return Ok(None);
+            }
+            Ok(Some(all(tx, id)?.compactions.into_iter().map(|(_, compaction)| compaction).collect()))
+        })
+        .await
+    }
+
+    /// What the conversation says about a message that it sees.
+    pub async fn marks(
+        &self,
+        scope: &Scope,
+        id: ConversationId,
+        message_id: MessageId,
+    ) -> Result<Option<Marks>, Error> {
+        let scope = scope.clone();
+        self.read(move |tx| {
+            let Some(node) = tree::node(tx, message_id)? else { return Ok(None) };
+            if !conversation::readable(tx, &scope, id)? || !tree::visible(tx, id, &node)? {
+                return Ok(None);
+            }
+            Ok(Some(all(tx, id)?.marks(message_id)))
+        })
+        .await
+    }
+}
+
+const SAID: &str = "
+    SELECT kind, subject, message_id, body FROM annotations
+    WHERE conversation_id = :id AND seq <= :as_of AND (until IS NULL OR until > :as_of)";
+
+const ORIGIN: &str =
+    "SELECT origin_id, origin_seq FROM conversations WHERE id = :id AND origin_id IS NOT NULL";
+
+pub(super) fn all(tx: &Connection, id: ConversationId) -> Result<Annotations, Error> {
+    let mut found = Annotations::default();
+    // A subject that a conversation spoke of is settled for those that it was forked off.
+    let mut settled: BTreeSet<(String, [u8; 16])> = BTreeSet::new();
+    let (mut at, mut as_of, mut above): (ConversationId, i64, Option<Node>) = (id, i64::MAX - 1, None);
+    loop {
+        let mut statement = tx.prepare_cached(SAID)?;
+        let mut rows = statement.query(named_params! {":id": at.as_bytes(), ":as_of": as_of})?;
+        while let Some(row) = rows.next()? {
+            let row = Row { row, table: "annotations", key: "subject" };
+            let (kind, subject): (String, [u8; 16]) = (row.get("kind")?, row.get("subject")?);
+            let Some(node) = tree::node(tx, row.id("message_id")?)? else { continue };
+            let inherited = match above {
+                Some(fork) => tree::ancestor(tx, fork, node.depth)?.is_some_and(|found| found.id == node.id),
+                None => tree::visible(tx, id, &node)?,
+            };
+            if !inherited || !settled.insert((kind.clone(), subject)) {
+                continue;
+            }
+            match kind.as_str() {
+                "marks" => drop(found.marks.insert(node.id, row.opt_json("body")?.unwrap_or_default())),
+                "compaction" => {
+                    found
+                        .compactions
+                        .extend(row.opt_json("body")?.map(|compaction| (node.depth, compaction)));
+                }
+                _ => return Err(row.corrupt("kind")),
+            }
+        }
+        let origin: Option<([u8; 16], i64)> = tx
+            .prepare_cached(ORIGIN)?
+            .query_row(named_params! {":id": at.as_bytes()}, |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let Some((origin, seq)) = origin else { break };
+        let Some(fork) = tree::fork_point(tx, at)? else { break };
+        // Only what is above every fork point on the way.
+        above = Some(above.map_or(fork, |above| if above.depth <= fork.depth { above } else { fork }));
+        (at, as_of) = (ConversationId::from_bytes(origin), seq);
+    }
+    found.compactions.sort_by_key(|(depth, compaction)| (*depth, compaction.created_at, compaction.id));
+    Ok(found)
+}
