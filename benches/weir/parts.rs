@@ -4,6 +4,7 @@ mod baseline;
 mod cpu;
 mod gate;
 mod idle;
+mod import;
 mod open;
 mod resume;
 mod sustained;
@@ -26,6 +27,7 @@ const PARTS: &[(&str, Part)] = &[
     ("resume", resume::run),
     ("wake", wake::run),
     ("open", open::run),
+    ("import", import::run),
 ];
 
 /// Runs the parts that the variable `ONLY` names, or all.
