@@ -6,10 +6,12 @@
 mod command;
 mod probe;
 mod socket;
+mod transfer;
 
 pub use command::{Answer, Command, Refused, Status};
 pub use probe::probe;
-pub use socket::{Listener, ask, serve};
+pub use socket::{Listener, ask, ask_for_export, serve};
+pub use transfer::{Desk, export};
 
 use std::path::Path;
 use std::time::{Duration, Instant};

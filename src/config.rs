@@ -276,6 +276,8 @@ pub struct Limits {
     /// The body of one request, files apart.
     pub body_bytes: usize,
     pub file_bytes: u64,
+    /// A file of conversations that is imported.
+    pub import_bytes: u64,
     pub requests_per_minute: u32,
     /// Streams and sockets that one user has open.
     pub streams_per_user: u32,
@@ -291,6 +293,7 @@ impl Default for Limits {
             message_bytes: 1 << 20,
             body_bytes: 4 << 20,
             file_bytes: 64 << 20,
+            import_bytes: 4 << 30,
             requests_per_minute: 1200,
             streams_per_user: 256,
             turns_per_user: 64,

@@ -48,6 +48,10 @@ impl DataDir {
         self.path.join("weir.db")
     }
 
+    pub fn imports(&self) -> PathBuf {
+        self.path.join("imports")
+    }
+
     pub fn control_db(&self) -> PathBuf {
         self.path.join("control.db")
     }

@@ -113,6 +113,8 @@ ids! {
     FileId = "file";
     /// A summary of the beginning of a path.
     CompactionId = "comp";
+    /// One file of conversations that is read in.
+    ImportId = "imp";
 }
 
 #[cfg(test)]

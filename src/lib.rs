@@ -9,10 +9,12 @@ pub mod clock;
 pub mod config;
 pub mod data_dir;
 pub mod doctor;
+pub mod export;
 #[cfg(feature = "failpoints")]
 pub mod failpoint;
 pub mod http;
 pub mod id;
+pub mod import;
 pub mod provider;
 pub mod runtime;
 pub mod scope;

@@ -13,8 +13,9 @@ use weir::auth::ApiKey;
 use weir::config::{self, Config, Flags};
 use weir::data_dir;
 use weir::doctor::{self, State};
+use weir::export::Format;
 use weir::http;
-use weir::id::KeyId;
+use weir::id::{ConversationId, KeyId};
 use weir::scope::{Permission, WorkspaceRole};
 use weir::server;
 
@@ -59,6 +60,25 @@ enum Action {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Read a file of conversations in: an export of ChatGPT, Claude, Open WebUI, LibreChat or Weir
+    Import {
+        file: PathBuf,
+        /// Whose they will be: id or name [default: the owner of the default workspace]
+        #[arg(long)]
+        user: Option<String>,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Write conversations to standard output
+    Export {
+        #[command(flatten)]
+        which: Which,
+        /// weir, markdown or json
+        #[arg(long, default_value = "weir")]
+        format: Format,
+        #[command(flatten)]
+        settings: Settings,
+    },
     /// Print the OpenAPI document of the HTTP API
     Openapi,
     /// Ask the server whether it is alive; exits 0 or 1
@@ -71,6 +91,19 @@ enum Action {
         #[command(flatten)]
         settings: Settings,
     },
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct Which {
+    #[arg(long, value_name = "ID")]
+    conversation: Option<ConversationId>,
+    /// All that a user made: id or name
+    #[arg(long)]
+    user: Option<String>,
+    /// All of everyone
+    #[arg(long)]
+    all: bool,
 }
 
 #[derive(Args)]
@@ -182,6 +215,12 @@ fn act(action: Action) -> anyhow::Result<()> {
             let config = load(settings)?;
             administer(&config, Command::CreateSetupCode { user })
         }
+        Action::Import { file, user, settings } => server::transfer::import(&load(settings)?, &file, user),
+        Action::Export { which, format, settings } => {
+            let Which { conversation, user, all: _ } = which;
+            let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+            server::transfer::export(&load(settings)?, conversation, user, format, &mut out)
+        }
         Action::Openapi => {
             print!("{}", http::openapi::document());
             Ok(())
@@ -262,6 +301,7 @@ fn administer(config: &Config, command: Command) -> anyhow::Result<()> {
                 writeln!(out, "{}\t{}\t{state}\t{memberships}", user.id, user.name)?;
             }
         }
+        Answer::Import(import) => writeln!(out, "{}", import.id)?,
         Answer::SetupCode(code) => {
             writeln!(out, "{}", config.server.setup_link(config.server.listen, &code))?
         }

@@ -117,6 +117,18 @@ impl Credential {
 }
 
 impl Scope {
+    /// Acts for a user while nobody waits: for an import of theirs, or for the operator.
+    pub fn acting_for(workspace_id: WorkspaceId, user_id: UserId) -> Self {
+        Self {
+            workspace_id,
+            user_id,
+            role: WorkspaceRole::Member,
+            permissions: vec![Permission::ConversationsRead, Permission::ConversationsWrite],
+            credential: Credential::Root,
+            only: None,
+        }
+    }
+
     /// Whether the credential is for this conversation too. Whether the user sees it is another question.
     pub fn reaches(&self, id: ConversationId) -> bool {
         self.only.as_ref().is_none_or(|only| only.contains(&id))

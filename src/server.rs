@@ -5,6 +5,7 @@ mod listen;
 mod notify;
 pub(crate) mod providers;
 mod telemetry;
+pub mod transfer;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -25,6 +26,7 @@ use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::http;
 use crate::runtime::agent::DEFAULT_AGENT;
+use crate::runtime::import::Imports;
 use crate::runtime::{Bounds, Runtime};
 use crate::store::{self, Store};
 use notify::Stage;
@@ -62,7 +64,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let runtime = Runtime::with_bounds(store.clone(), roster.agents, clock, bounds);
     runtime.recover(startup.unfinished).await;
     let options = edges(&config);
-    let state = http::State::new(runtime.clone(), directory.clone(), roster.providers, numbers, options);
+    let imports = Imports::open(runtime.clone(), transfer::options(&config, &dir, runtime.agents()))
+        .context("cannot open the imports")?;
+    let state = http::State::new(runtime.clone(), directory.clone(), roster.providers, numbers, options)
+        .with_imports(imports.clone());
     let stop = CancellationToken::new();
     let mut edges = JoinSet::new();
     edges.spawn(listen::serve(listener, http::router(state.clone()), stop.clone()));
@@ -75,12 +80,15 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     chores.spawn(tidy(directory.clone(), state.clone()));
     let tidied = runtime.clone();
     chores.spawn(async move { tidied.keep_tidy().await });
+    let worked = imports.clone();
+    chores.spawn(async move { worked.run().await });
     announce(&config, address, &directory)?;
     Stage::Ready.tell();
     let introduced = runtime.clone();
     chores.spawn(async move { introduce(&introduced).await });
 
-    admin::serve(commands, &directory, signals.next()).await;
+    let desk = admin::Desk { runtime: runtime.clone(), imports };
+    admin::serve(commands, &directory, Some(&desk), signals.next()).await;
 
     Stage::Stopping.tell();
     info!("stopping: no new turns, running ones get {:?}", config.server.grace);

@@ -10,7 +10,7 @@ const FLOORS: &[&[&str]] = &[
     &["id", "clock", "failpoint"],
     &["scope"],
     &["chat"],
-    &["store", "search", "provider", "tool", "auth", "blob"],
+    &["store", "search", "provider", "tool", "auth", "blob", "import", "export"],
     &["runtime"],
     &["http"],
     &["config", "data_dir"],

@@ -48,6 +48,23 @@ impl Client {
         self.answer()
     }
 
+    /// Sends a file.
+    pub fn upload(&mut self, path: &str, file: &[u8]) -> anyhow::Result<Answer> {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {ROOT_KEY}\r\n\
+             Content-Type: application/octet-stream\r\nContent-Length: {}\r\n\r\n",
+            file.len()
+        );
+        self.socket.write_all(head.as_bytes())?;
+        self.socket.write_all(file)?;
+        self.answer()
+    }
+
+    pub fn delete(&mut self, path: &str) -> anyhow::Result<Answer> {
+        self.send("DELETE", path, "application/json", None)?;
+        self.answer()
+    }
+
     /// Sends and reads the answer, a whole event stream, to its end.
     pub fn post_for_stream(&mut self, path: &str, body: &Value) -> anyhow::Result<Answer> {
         self.send("POST", path, "text/event-stream", Some(body))?;

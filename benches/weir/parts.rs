@@ -5,6 +5,7 @@ mod cpu;
 mod gate;
 mod idle;
 mod login;
+mod import;
 mod open;
 mod resume;
 mod sustained;
@@ -28,6 +29,7 @@ const PARTS: &[(&str, Part)] = &[
     ("resume", resume::run),
     ("wake", wake::run),
     ("open", open::run),
+    ("import", import::run),
 ];
 
 /// Runs the parts that the variable `ONLY` names, or all.

@@ -1,11 +1,14 @@
 //! The commands as values: what is asked, and what is answered.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::auth::{self, ApiKey, Directory, KeyText, NewKey, User, Workspace};
-use crate::id::KeyId;
+use crate::export::Format;
+use crate::id::{ConversationId, ImportId, KeyId};
+use crate::runtime::import::Import;
 use crate::scope::{Permission, WorkspaceRole};
 
 /// Users and workspaces are named by id or name; without one, the default workspace or its owner is meant.
@@ -45,6 +48,20 @@ pub enum Command {
     CreateSetupCode {
         user: Option<String>,
     },
+    /// Reads a file of this machine in, for a user.
+    Import {
+        path: PathBuf,
+        user: Option<String>,
+    },
+    ImportStatus {
+        id: ImportId,
+    },
+    /// Answered by the export itself. Of nobody and nothing: of everything.
+    Export {
+        conversation: Option<ConversationId>,
+        user: Option<String>,
+        format: Format,
+    },
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -60,6 +77,7 @@ pub enum Answer {
     Workspaces(Vec<Workspace>),
     SetupCode(#[serde(with = "key_text")] KeyText),
     Status(Status),
+    Import(Box<Import>),
 }
 
 /// The process that works in the data directory.
@@ -134,6 +152,9 @@ impl Command {
             }
             Self::Status => Ok(Answer::Status(Status { version: env!("CARGO_PKG_VERSION").to_owned() })),
             Self::ListWorkspaces => Ok(Answer::Workspaces(directory.workspaces()?)),
+            Self::Import { .. } | Self::ImportStatus { .. } | Self::Export { .. } => {
+                Err(Refused("this needs the conversations, and they are not open here".to_owned()))
+            }
         }
     }
 }

@@ -10,19 +10,24 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 
+use super::transfer::{self, Desk};
 use super::{Answer, Command, Refused};
 use crate::auth::Directory;
 use crate::data_dir::DataDir;
+use crate::runtime::export::Export;
 
 const NAME: &str = "admin.sock";
 
 /// A request or an answer is one line, and no longer than this.
 const LINE_BYTES: u64 = 4 << 20;
 
-/// Of one request, on both sides.
+/// The longest piece of an export.
+const PIECE: usize = 1 << 20;
+
+/// Of one request, on both sides; of an export, of each piece.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Requests that are worked on at the same time.
@@ -72,7 +77,12 @@ impl Drop for Listener {
 }
 
 /// Answers commands until `shutdown` is ready.
-pub async fn serve(listener: Listener, directory: &Directory, shutdown: impl Future<Output = ()>) {
+pub async fn serve(
+    listener: Listener,
+    directory: &Directory,
+    desk: Option<&Desk>,
+    shutdown: impl Future<Output = ()>,
+) {
     let mut shutdown = std::pin::pin!(shutdown);
     let mut open = FuturesUnordered::new();
     loop {
@@ -80,7 +90,7 @@ pub async fn serve(listener: Listener, directory: &Directory, shutdown: impl Fut
             () = &mut shutdown => return,
             Some(()) = open.next() => {}
             accepted = listener.accept(), if open.len() < CONNECTIONS => match accepted {
-                Ok(stream) => open.push(answer_in_time(stream, directory)),
+                Ok(stream) => open.push(answer(stream, directory, desk)),
                 Err(error) => {
                     tracing::warn!(%error, "refused a connection to admin.sock");
                     // Where descriptors have run out, the next accept would fail at once.
@@ -91,42 +101,103 @@ pub async fn serve(listener: Listener, directory: &Directory, shutdown: impl Fut
     }
 }
 
-async fn answer_in_time(stream: UnixStream, directory: &Directory) {
-    match tokio::time::timeout(TIMEOUT, answer(stream, directory)).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::warn!(%error, "a request on admin.sock failed"),
-        Err(_) => tracing::warn!("a request on admin.sock took too long"),
+async fn answer(stream: UnixStream, directory: &Directory, desk: Option<&Desk>) {
+    if let Err(error) = try_answer(stream, directory, desk).await {
+        tracing::warn!(%error, "a request on admin.sock failed");
     }
 }
 
-async fn answer(mut stream: UnixStream, directory: &Directory) -> io::Result<()> {
+async fn try_answer(mut stream: UnixStream, directory: &Directory, desk: Option<&Desk>) -> io::Result<()> {
     let (read, mut write) = stream.split();
     let mut line = Vec::new();
-    tokio::io::BufReader::new(read.take(LINE_BYTES)).read_until(b'\n', &mut line).await?;
-    let answer = match serde_json::from_slice::<Command>(&line) {
-        Ok(command) => command.run(directory),
-        Err(error) => Err(Refused(format!("the server does not know this command: {error}"))),
+    let mut lines = tokio::io::BufReader::new(read.take(LINE_BYTES));
+    in_time(lines.read_until(b'\n', &mut line)).await?;
+    let answer = match (serde_json::from_slice::<Command>(&line), desk) {
+        (Ok(Command::Export { conversation, user, format }), Some(desk)) => {
+            match transfer::export(&desk.runtime, directory, conversation, user.as_deref(), format).await {
+                Ok(export) => return write_pieces(export, &mut write).await,
+                Err(refused) => Err(refused),
+            }
+        }
+        (Ok(Command::Import { path, user }), Some(desk)) => {
+            in_time(async { Ok(desk.import(directory, path, user.as_deref()).await) }).await?
+        }
+        (Ok(Command::ImportStatus { id }), Some(desk)) => desk.import_status(id),
+        (Ok(command), _) => command.run(directory),
+        (Err(error), _) => Err(Refused(format!("the server does not know this command: {error}"))),
     };
     let mut line = serde_json::to_vec(&answer)?;
     line.push(b'\n');
-    write.write_all(&line).await?;
+    in_time(write.write_all(&line)).await?;
     write.shutdown().await
+}
+
+async fn in_time<T>(act: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    tokio::time::timeout(TIMEOUT, act).await?
+}
+
+/// An export as pieces, each behind its length in four bytes; an empty one ends it. Whoever sees no end knows that it
+/// broke off.
+async fn write_pieces(mut export: Export, write: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+    in_time(write.write_all(b"\n")).await?;
+    while let Some(piece) = export.next().await.map_err(io::Error::other)? {
+        for piece in piece.chunks(PIECE) {
+            in_time(write.write_u32(piece.len() as u32)).await?;
+            in_time(write.write_all(piece)).await?;
+        }
+    }
+    in_time(write.write_u32(0)).await?;
+    write.shutdown().await
+}
+
+/// Has the server write an export to `out`. The outer error: nobody answered, or it broke off.
+pub fn ask_for_export(
+    data: &Path,
+    command: &Command,
+    out: &mut impl Write,
+) -> io::Result<Result<(), Refused>> {
+    let mut from = BufReader::new(send(data, command)?);
+    let mut line = Vec::new();
+    (&mut from).take(LINE_BYTES).read_until(b'\n', &mut line)?;
+    if line.is_empty() {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    if line != b"\n" {
+        let answer: Result<Answer, Refused> = serde_json::from_slice(&line)?;
+        return Ok(answer.map(|_| ()));
+    }
+    loop {
+        let mut length = [0; 4];
+        from.read_exact(&mut length)?;
+        let length = u64::from(u32::from_be_bytes(length));
+        if length == 0 {
+            return Ok(Ok(()));
+        }
+        if io::copy(&mut (&mut from).take(length), out)? < length {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
 }
 
 /// Asks the server that works in this data directory. The outer error: nobody answered.
 pub fn ask(data: &Path, command: &Command) -> io::Result<Result<Answer, Refused>> {
-    let mut stream = with_short_path(data, |short| BlockingStream::connect(short))?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    stream.set_write_timeout(Some(TIMEOUT))?;
-    let mut line = serde_json::to_vec(command)?;
-    line.push(b'\n');
-    stream.write_all(&line)?;
+    let stream = send(data, command)?;
     let mut answer = Vec::new();
     BufReader::new(stream.take(LINE_BYTES)).read_until(b'\n', &mut answer)?;
     if answer.is_empty() {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     Ok(serde_json::from_slice(&answer)?)
+}
+
+fn send(data: &Path, command: &Command) -> io::Result<BlockingStream> {
+    let mut stream = with_short_path(data, |short| BlockingStream::connect(short))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
+    let mut line = serde_json::to_vec(command)?;
+    line.push(b'\n');
+    stream.write_all(&line)?;
+    Ok(stream)
 }
 
 /// A socket's address holds about 100 bytes. A longer path is reached through the open directory, where the system

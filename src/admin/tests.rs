@@ -25,7 +25,7 @@ async fn while_serving<T: Send + 'static>(data: PathBuf, act: impl FnOnce(&Path)
     let (done, finished) = oneshot::channel();
     std::thread::spawn(move || done.send(act(&data)));
     let mut outcome = None;
-    serve(listener, &directory, async { outcome = Some(finished.await.unwrap()) }).await;
+    serve(listener, &directory, None, async { outcome = Some(finished.await.unwrap()) }).await;
     outcome.unwrap()
 }
 

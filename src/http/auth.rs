@@ -18,7 +18,7 @@ use super::problem::{Error, Result};
 use super::routes::Rule;
 use crate::auth::AuthError;
 use crate::chat::conversation::Visibility;
-use crate::id::{CompactionId, ConversationId, KeyId, MessageId, SessionId, TurnId};
+use crate::id::{CompactionId, ConversationId, ImportId, KeyId, MessageId, SessionId, TurnId};
 use crate::scope::{Permission, Scope, WorkspaceRole};
 use crate::store::ConversationRow;
 
@@ -185,6 +185,17 @@ impl FromRequestParts<State> for KeyInPath {
 
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self> {
         path_id(parts, state, "key_id").await.map(Self)
+    }
+}
+
+/// The id of an import in the path.
+pub struct ImportInPath(pub ImportId);
+
+impl FromRequestParts<State> for ImportInPath {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self> {
+        path_id(parts, state, "import_id").await.map(Self)
     }
 }
 

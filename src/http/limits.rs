@@ -21,6 +21,9 @@ pub struct Limits {
     /// How long an answer that is not a stream may take, `Prefer: wait` apart.
     #[serde(skip)]
     pub answer_time: Duration,
+    /// How long a file of conversations may take to arrive.
+    #[serde(skip)]
+    pub upload_time: Duration,
     /// Conversations that one socket follows.
     pub subscriptions_per_socket: usize,
 }
@@ -32,6 +35,7 @@ impl Default for Limits {
             message_bytes: 1 << 20,
             body_time: Duration::from_secs(30),
             answer_time: Duration::from_secs(30),
+            upload_time: Duration::from_secs(60 * 60),
             subscriptions_per_socket: 256,
         }
     }

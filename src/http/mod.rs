@@ -27,8 +27,8 @@ mod ws;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 use axum::extract::FromRequestParts;
@@ -40,6 +40,7 @@ use secrecy::SecretString;
 use crate::auth::Directory;
 use crate::provider::Provider;
 use crate::runtime::Runtime;
+use crate::runtime::import::Imports;
 use rate::Rates;
 use slots::Slots;
 
@@ -84,6 +85,7 @@ struct Shared {
     rates: Rates,
     slots: Slots,
     stopping: AtomicBool,
+    imports: OnceLock<Imports>,
 }
 
 impl State {
@@ -97,7 +99,30 @@ impl State {
         let rates = Rates::new(options.requests_per_minute.unwrap_or(REQUESTS_PER_MINUTE));
         let slots = Slots::new(options.streams_per_user.unwrap_or(STREAMS_PER_USER));
         let stopping = AtomicBool::new(false);
-        Self(Arc::new(Shared { runtime, directory, providers, numbers, options, rates, slots, stopping }))
+        let imports = OnceLock::new();
+        Self(Arc::new(Shared {
+            runtime,
+            directory,
+            providers,
+            numbers,
+            options,
+            rates,
+            slots,
+            stopping,
+            imports,
+        }))
+    }
+
+    /// Takes files of conversations from now on.
+    pub fn with_imports(self, imports: Imports) -> Self {
+        // Given twice, the first ones stay.
+        let _ = self.0.imports.set(imports);
+        self
+    }
+
+    fn imports(&self) -> problem::Result<&Imports> {
+        let closed = || problem::Error::new(problem::Kind::Unavailable, "this server takes no imports");
+        self.0.imports.get().ok_or_else(closed)
     }
 
     /// From now on `/readyz` says no, and open streams end, so that their clients look for another place.

@@ -39,6 +39,7 @@ pub fn document() -> String {
         (name = "messages", description = "The nodes of the tree, and how one is sent"),
         (name = "turns", description = "One run of the agent, from an input to a terminal state"),
         (name = "queue", description = "Sends that wait until their branch is free"),
+        (name = "imports", description = "Conversations that come from elsewhere, and go there"),
         (name = "streams", description = "Follow a log: replay, then live, from any cursor"),
         (name = "people", description = "Who comes in, and with what"),
         (name = "catalogue", description = "Who answers, and with which models"),

@@ -215,6 +215,20 @@ impl From<runtime::Error> for Error {
     }
 }
 
+impl From<runtime::import::Error> for Error {
+    fn from(error: runtime::import::Error) -> Self {
+        let detail = error.to_string();
+        match error {
+            runtime::import::Error::TooMany => {
+                Self::new(Kind::RateLimited, detail).retry_after(Duration::from_secs(10))
+            }
+            runtime::import::Error::TooLarge(_) => Self::new(Kind::TooLarge, detail),
+            runtime::import::Error::Full => Self::new(Kind::StorageFull, detail),
+            runtime::import::Error::Io(_) => Self::internal(&error),
+        }
+    }
+}
+
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         let detail = refusal.to_string();

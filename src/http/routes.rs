@@ -15,7 +15,8 @@ use super::auth::{bearer, check_token};
 use super::cookie;
 use super::edge::Place;
 use super::native::{
-    agents, branches, compactions, context, conversations, events, feed, forks, keys, messages, meta, models,
+    agents, branches, compactions, context, conversations, events, exports, feed, forks, imports, keys, messages,
+    meta, models,
     operations, queue, regenerate, sessions, sign_in, tokens, tree, turns,
 };
 use super::openapi;
@@ -57,6 +58,7 @@ fn table() -> Vec<(Rule, Route)> {
         (SignedIn(ConversationsWrite), routes!(conversations::update)),
         (SignedIn(ConversationsWrite), routes!(conversations::delete)),
         (SignedIn(ConversationsWrite), routes!(conversations::bulk)),
+        (SignedIn(ConversationsRead), routes!(exports::export)),
         (SignedIn(ConversationsRead), routes!(messages::list)),
         (SignedIn(ConversationsWrite), routes!(messages::send)),
         (SignedIn(ConversationsWrite), routes!(regenerate::regenerate)),
@@ -78,6 +80,11 @@ fn table() -> Vec<(Rule, Route)> {
         (SignedIn(ConversationsRead), routes!(turns::get)),
         (SignedIn(ConversationsWrite), routes!(turns::cancel)),
         (SignedIn(ConversationsRead), routes!(turns::events)),
+        (SignedIn(ConversationsWrite), routes!(imports::create)),
+        (SignedIn(ConversationsRead), routes!(imports::list)),
+        (SignedIn(ConversationsRead), routes!(imports::get)),
+        (SignedIn(ConversationsRead), routes!(imports::report)),
+        (SignedIn(ConversationsWrite), routes!(imports::cancel)),
         (SignedIn(ConversationsRead), routes!(feed::follow)),
         (SignedIn(ConversationsRead), routes!(agents::list)),
         (SignedIn(ConversationsRead), routes!(models::list)),
@@ -136,7 +143,9 @@ async fn enforce(Given((state, rule)): Given<(State, Rule)>, request: Request, n
         Err(error) => return error.into_response(),
     };
     parts.extensions.insert(rule);
+    let is_upload = parts.method == Method::POST && parts.uri.path() == imports::PATH;
     let patience = match Answer::from_request_parts(&mut parts, &state).await {
+        _ if is_upload => state.limits().upload_time,
         Ok(Answer::After(wait)) => state.limits().answer_time + wait,
         Ok(Answer::AtOnce | Answer::Stream) | Err(_) => state.limits().answer_time + state.limits().body_time,
     };

@@ -57,6 +57,8 @@ pub(super) enum Mail {
     Compacted(Result<Compaction, Error>),
     /// A name for a conversation that has none.
     Titled(Option<String>),
+    /// Whoever wants to write here instead asks an idle actor to fall asleep now.
+    LetGo,
     /// Answered once everything before it is done.
     Settle {
         reply: oneshot::Sender<()>,
@@ -227,8 +229,11 @@ impl Mail {
                 let _ = reply.send(());
             }
             Self::Compact { reply: Some(reply), .. } => drop(reply.send(Err(error))),
-            Self::Model { .. } | Self::Compact { reply: None, .. } | Self::Compacted(_) | Self::Titled(_) => {
-            }
+            Self::LetGo
+            | Self::Model { .. }
+            | Self::Compact { reply: None, .. }
+            | Self::Compacted(_)
+            | Self::Titled(_) => {}
         }
     }
 }
@@ -248,6 +253,12 @@ impl Actor {
                 }
             };
             let then = match mail {
+                Mail::LetGo if self.is_idle() && self.next.is_none() => match self.fall_asleep()
+                {
+                    Asleep::Yes => return,
+                    Asleep::No => Then::GoOn,
+                },
+                Mail::LetGo => Then::GoOn,
                 Mail::Settle { reply } => {
                     // Whoever waited may be gone.
                     let _ = reply.send(());
@@ -268,14 +279,19 @@ impl Actor {
         }
     }
 
+    /// Nothing runs, nothing waits, and nobody is asked for anything.
+    fn is_idle(&self) -> bool {
+        let asked_for_a_title = matches!(self.title, Titling::Asked(_));
+        self.conversation.is_idle() && self.compacting.is_none() && !asked_for_a_title
+    }
+
     /// The next thing to do; `None` when it is time to sleep.
     async fn next_mail(&mut self) -> Option<Mail> {
         if let Some(mail) = self.next.take() {
             return Some(mail);
         }
         loop {
-            let asked = matches!(self.title, Titling::Asked(_));
-            let idle = self.conversation.is_idle() && self.compacting.is_none() && !asked;
+            let idle = self.is_idle();
             let deadline = self.deadlines.first().copied();
             // A mailbox that is never empty must not keep a turn alive beyond its time.
             if let Some((at, turn_id)) = deadline

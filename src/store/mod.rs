@@ -25,6 +25,7 @@ mod writer;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::watch;
 
@@ -42,6 +43,7 @@ use self::shared::Shared;
 use self::tails::Gathered;
 use self::writer::gate::Gate;
 use self::writer::journal::Journal;
+use self::writer::pace::Pace;
 use self::writer::positions::{End, OpenMessage, Positions};
 use self::writer::queue::Work;
 use self::writer::{Health, Writer};
@@ -151,7 +153,8 @@ fn assemble(options: Options, now: Timestamp) -> Result<(Writer, Epoch), Error> 
     let shared = Arc::new(Shared::new(options.queue_limit, by_conversation(tails)));
     let Options { replica, retry_full_after, .. } = options;
     let health = Health::Well;
-    Ok((Writer { conn, gate, journal, replica, shared, retry_full_after, health }, epoch))
+    let pace = Pace::new(Instant::now());
+    Ok((Writer { conn, gate, pace, journal, replica, shared, retry_full_after, health }, epoch))
 }
 
 fn ends(

@@ -23,8 +23,10 @@ use weir::http::edge::{Addressed, Peer};
 use weir::http::stall::CutOff;
 use weir::http::{self, Options, State};
 use weir::id::{KeyId, UserId, WorkspaceId};
+use weir::import;
 use weir::provider::{self, Kind, Provider};
 use weir::runtime::agent::{Agent, AgentOptions, Agents};
+use weir::runtime::import::{self as imports, Imports};
 use weir::runtime::{Bounds, Runtime};
 use weir::scope::{Permission, WorkspaceRole};
 use weir::store::{self, Store};
@@ -251,9 +253,18 @@ async fn start(
     runtime.recover(startup.unfinished).await;
     let providers = BTreeMap::from([("test".to_owned(), provider.clone())]);
     let state = State::new(runtime.clone(), directory.clone(), providers, numbers(), options);
+    let imports = imports::Options {
+        dir: dir.path().join("imports"),
+        agents: vec!["default".to_owned(), "other".to_owned()],
+        file_bytes: 64 << 20,
+        bounds: import::Bounds::default(),
+    };
+    let imports = Imports::open(runtime.clone(), imports).unwrap();
+    let state = state.with_imports(imports.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let server = tokio::spawn(serve(listener, http::router(state.clone())));
+    let served = serve(listener, http::router(state.clone()));
+    let server = tokio::spawn(async move { tokio::join!(served, imports.run()).0 });
     (runtime, state, address, server)
 }
 

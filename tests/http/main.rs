@@ -5,6 +5,7 @@ mod bounds;
 mod branches;
 mod compaction;
 mod conversations;
+mod imports;
 mod memory;
 mod messages;
 mod page;

@@ -4,7 +4,7 @@ use axum::http::Method;
 use serde_json::json;
 
 use weir::http::{Rule, every_route};
-use weir::id::{CompactionId, ConversationId, MessageId, TurnId};
+use weir::id::{CompactionId, ConversationId, ImportId, MessageId, TurnId};
 
 use crate::app::{Answer, NUMBERS, TestApp};
 
@@ -12,6 +12,7 @@ use crate::app::{Answer, NUMBERS, TestApp};
 struct Targets {
     conversation: String,
     turn: String,
+    import: String,
     message: String,
     compaction: String,
 }
@@ -24,11 +25,13 @@ impl Targets {
         let made =
             app.post(&format!("{conversation}/compact"), &json!({"message_id": said["message_id"]})).await;
         let id = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        let import = app.post("/v1/imports", &json!({})).await.is(202);
         Self {
             conversation: conversation.rsplit('/').next().unwrap().to_owned(),
             turn: id(&said["turn"]["id"]),
             message: id(&said["message_id"]),
             compaction: id(&made.is(201)["id"]),
+            import: id(&import["id"]),
         }
     }
 
@@ -36,6 +39,7 @@ impl Targets {
         Self {
             conversation: ConversationId::new().to_string(),
             turn: TurnId::new().to_string(),
+            import: ImportId::new().to_string(),
             message: MessageId::new().to_string(),
             compaction: CompactionId::new().to_string(),
         }
@@ -44,6 +48,7 @@ impl Targets {
     fn path(&self, path: &str) -> String {
         path.replace("{conversation_id}", &self.conversation)
             .replace("{turn_id}", &self.turn)
+            .replace("{import_id}", &self.import)
             .replace("{message_id}", &self.message)
             .replace("{compaction_id}", &self.compaction)
     }
@@ -132,6 +137,7 @@ async fn what_is_private_foreign_or_missing_is_not_found_in_the_same_words() {
         }
         let malformed = path.replace("{conversation_id}", "conv_nonsense").replace("{turn_id}", "%ff");
         let malformed = malformed.replace("{message_id}", "msg_").replace("{compaction_id}", "msg_");
+        let malformed = malformed.replace("{import_id}", "imp_nonsense");
         let answer = call(&app, &method, &malformed, &app.people.owner, &targets.message).await;
         assert_eq!(answer.text, words.text, "{method} {path}");
     }
@@ -145,7 +151,8 @@ async fn a_viewer_reads_what_is_shared_and_writes_nothing() {
     let shared = format!("/v1/conversations/{}", targets.conversation);
     app.patch(&shared, &json!({"visibility": "workspace"})).await.is(200);
     for (method, path, rule) in every_route() {
-        if !path.contains('{') || path.ends_with("/events") {
+        // An import is nobody else's.
+        if !path.contains('{') || path.contains("{import_id}") || path.ends_with("/events") {
             continue;
         }
         let answer = targets.call(&app, &method, &path, &app.people.viewer).await;

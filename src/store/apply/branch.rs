@@ -86,7 +86,15 @@ const ANSWERED_BY: &str = "SELECT id, first_seq, last_seq FROM turns WHERE input
 const MADE_BY: &str = "
     SELECT t.id, t.first_seq, t.last_seq FROM messages m JOIN turns t ON t.id = m.turn_id
     WHERE m.id = :id AND t.conversation_id = m.conversation_id";
-const CREATED_AT: &str = "SELECT seq FROM messages WHERE id = :id AND turn_id IS NULL";
+// A message of no turn that ran here: imported ones name turns of elsewhere.
+const CREATED_AT: &str = "
+    SELECT seq FROM messages m
+    WHERE id = :id AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.id = m.turn_id)";
+const PROPOSED: &str = "
+    SELECT c.turn_id AS id, m.seq AS first_seq, m.seq + count(*) AS last_seq
+    FROM messages m JOIN calls c ON c.message_id = m.id
+    WHERE m.id = :id AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.id = c.turn_id)
+    GROUP BY c.turn_id, m.seq";
 const CALLS: &str = "SELECT id FROM calls WHERE message_id = :id";
 const FORGET_TURN: &str = "DELETE FROM turns WHERE id = :id";
 
@@ -109,6 +117,9 @@ fn redact(tx: &Transaction<'_>, id: ConversationId, message_id: MessageId) -> Re
     for span in spans(tx, MADE_BY, message_id)? {
         log.blacken_events(&span, |event| event.speaks_of(message_id, &calls))?;
         log.blacken_runs(&span, message_id)?;
+    }
+    for span in spans(tx, PROPOSED, message_id)? {
+        log.blacken_events(&span, |event| event.speaks_of(message_id, &calls))?;
     }
     let mut statement = tx.prepare_cached(CREATED_AT)?;
     let mut rows = statement.query(named_params! {":id": message_id.as_bytes()})?;

@@ -34,7 +34,8 @@ pub(super) fn create(tx: &Transaction<'_>, place: Place, info: &ConversationInfo
         ":metadata": info.metadata.as_ref().map(json),
         ":archived": info.archived,
         ":created_at": info.created_at.millis(),
-        ":at": place.at.millis(),
+        // An imported one is listed now, and stands in the list where it belongs by its age.
+        ":at": info.created_at.millis(),
     })?;
     feed::listed(tx, place, Listed::Created)
 }

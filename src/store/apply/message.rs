@@ -78,9 +78,10 @@ pub(super) fn create(
         ":message_id": message.id.as_bytes(),
         ":at": place.at.millis(),
     })?;
-    match message.role {
-        Role::User => feed::listed(tx, place, Listed::MovedUp),
-        Role::Assistant | Role::System => Ok(()),
+    match (message.role, turn_id) {
+        (Role::User, Some(_)) => feed::listed(tx, place, Listed::MovedUp),
+        // What an import brings was said long ago: the list was told of the conversation.
+        (Role::User, None) | (Role::Assistant | Role::System, _) => Ok(()),
     }
 }
 

@@ -2,7 +2,9 @@
 
 mod annotation;
 mod conversation;
+mod export;
 mod feed;
+mod import;
 mod key;
 mod list;
 mod load;
@@ -14,7 +16,9 @@ mod tree;
 mod turn;
 
 pub use self::conversation::{ConversationRow, Named, Snapshot};
+pub use self::export::{ExportIndex, Owned};
 pub use self::feed::{FeedItem, FeedPage};
+pub use self::import::Imported;
 pub use self::key::Remembered;
 pub use self::list::{Filter, InvalidListCursor, ListCursor, ListPage, PageRequest};
 pub use self::load::Loaded;

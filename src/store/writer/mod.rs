@@ -5,6 +5,7 @@
 
 pub(super) mod gate;
 pub(super) mod journal;
+pub(super) mod pace;
 pub(super) mod positions;
 pub(super) mod queue;
 mod replica;
@@ -18,17 +19,16 @@ use tokio::sync::oneshot;
 
 use self::gate::Gate;
 use self::journal::Journal;
+use self::pace::Pace;
 use self::queue::{Waiting, Work};
 use crate::store::error::Error;
 use crate::store::record::{Batch, Replicate};
 use crate::store::shared::Shared;
 
-/// Bulk work of one batch ends once it took this long.
-const BULK_SLICE: Duration = Duration::from_millis(1);
-
 pub(super) struct Writer {
     pub conn: Connection,
     pub gate: Gate,
+    pub pace: Pace,
     pub journal: Journal,
     pub replica: Box<dyn Replicate>,
     pub shared: Arc<Shared>,
@@ -52,7 +52,7 @@ impl Writer {
         let shared = Arc::clone(&self.shared);
         let _gone = Gone(&shared);
         let mut people = VecDeque::new();
-        while let Some(depth) = shared.queue.take(&mut people) {
+        while let Some(depth) = shared.queue.take(&mut people, self.pace.next()) {
             metrics::gauge!("weir_store_queue_depth").set(depth as f64);
             match self.health {
                 Health::Sealed => self.refuse(&mut people, &Error::Sealed),
@@ -63,7 +63,7 @@ impl Writer {
     }
 
     fn refuse(&self, people: &mut VecDeque<Waiting>, error: &Error) {
-        let bulk = std::iter::from_fn(|| self.shared.queue.take_bulk());
+        let bulk = std::iter::from_fn(|| self.shared.queue.take_bulk(true));
         for waiting in people.drain(..).chain(bulk) {
             let _ = waiting.answer.send(Err(error.clone()));
         }
@@ -71,8 +71,11 @@ impl Writer {
 
     fn commit(&mut self, people: &mut VecDeque<Waiting>) {
         let started = Instant::now();
+        let any_people = !people.is_empty();
         let mut answers = Vec::with_capacity(people.len());
-        let outcome = self.try_commit(people, &mut answers);
+        let mut bulk = Duration::ZERO;
+        let outcome = self.try_commit(people, &mut answers, &mut bulk);
+        self.pace.settle(started, Instant::now(), any_people, bulk);
         let outcome = match outcome {
             Ok(batch) => {
                 self.settle(&batch);
@@ -93,6 +96,7 @@ impl Writer {
         &mut self,
         people: &mut VecDeque<Waiting>,
         answers: &mut Vec<Answer>,
+        bulk: &mut Duration,
     ) -> Result<Batch, Error> {
         fail::fail_point!("store::before_apply");
         let mut batch =
@@ -108,11 +112,12 @@ impl Writer {
         };
         let mut broken = None;
         let mut bulk_began = None;
+        let bulk_may = Instant::now() >= self.pace.next();
         loop {
             let waiting = match people.pop_front() {
                 Some(waiting) => waiting,
-                None if bulk_began.is_some_and(|began: Instant| began.elapsed() > BULK_SLICE) => break,
-                None => match self.shared.queue.take_bulk() {
+                None if bulk_began.is_some_and(|began: Instant| began.elapsed() > self.pace.slice()) => break,
+                None => match self.shared.queue.take_bulk(bulk_may) {
                     Some(waiting) => {
                         bulk_began.get_or_insert_with(Instant::now);
                         waiting
@@ -142,6 +147,7 @@ impl Writer {
             };
             answers.push((waiting.answer, result));
         }
+        *bulk = bulk_began.map_or(Duration::ZERO, |began| began.elapsed());
         if let Some(error) = broken {
             return Err(error);
         }
@@ -245,7 +251,7 @@ mod tests {
         let push = |job| shared.queue.push(Lane::People, Work::Job(job)).unwrap();
         let answers: Vec<_> = jobs.into_iter().map(push).collect();
         let mut people = VecDeque::new();
-        shared.queue.take(&mut people);
+        shared.queue.take(&mut people, Instant::now());
         writer.commit(&mut people);
         answers.into_iter().map(|answer| answer.blocking_recv().unwrap()).collect()
     }

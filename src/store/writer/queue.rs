@@ -1,6 +1,7 @@
 //! Jobs on their way to the writer: two lanes, bounded, emptied as a whole.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
@@ -25,6 +26,8 @@ pub(in crate::store) struct Waiting {
 #[derive(Debug, Default)]
 struct Lanes {
     people: VecDeque<Waiting>,
+    /// The store's own, which goes before other bulk work and is not paced.
+    upkeep: VecDeque<Waiting>,
     bulk: VecDeque<Waiting>,
     closed: bool,
     writer_sleeps: bool,
@@ -48,9 +51,10 @@ impl Queue {
         if lanes.closed {
             return Err(Error::Closed);
         }
-        let queue = match lane {
-            Lane::People => &mut lanes.people,
-            Lane::Bulk => &mut lanes.bulk,
+        let queue = match (lane, &work) {
+            (Lane::People, _) => &mut lanes.people,
+            (Lane::Bulk, Work::Upkeep(_)) => &mut lanes.upkeep,
+            (Lane::Bulk, Work::Job(_)) => &mut lanes.bulk,
         };
         if queue.len() >= self.limit {
             return Err(Error::Busy);
@@ -64,25 +68,32 @@ impl Queue {
         Ok(answered)
     }
 
-    /// All of the people's jobs, in the order of their arrival; waits for one of either lane. `None` once
-    /// the queue is closed and empty.
-    pub fn take(&self, people: &mut VecDeque<Waiting>) -> Option<usize> {
+    /// All of the people's jobs, in the order of their arrival; waits for one of any lane, bulk work not before
+    /// `bulk_at`. `None` once the queue is closed and empty.
+    pub fn take(&self, people: &mut VecDeque<Waiting>, bulk_at: Instant) -> Option<usize> {
         let mut lanes = self.lanes.lock();
         loop {
-            if !lanes.people.is_empty() || !lanes.bulk.is_empty() {
+            let bulk_waits = !lanes.bulk.is_empty();
+            let bulk_may = bulk_waits && Instant::now() >= bulk_at;
+            if !lanes.people.is_empty() || !lanes.upkeep.is_empty() || bulk_may {
                 std::mem::swap(&mut lanes.people, people);
-                return Some(people.len() + lanes.bulk.len());
+                return Some(people.len() + lanes.upkeep.len() + lanes.bulk.len());
             }
-            if lanes.closed {
+            if lanes.closed && !bulk_waits {
                 return None;
             }
             lanes.writer_sleeps = true;
-            self.arrived.wait(&mut lanes);
+            match bulk_waits {
+                true => drop(self.arrived.wait_until(&mut lanes, bulk_at)),
+                false => self.arrived.wait(&mut lanes),
+            }
         }
     }
 
-    pub fn take_bulk(&self) -> Option<Waiting> {
-        self.lanes.lock().bulk.pop_front()
+    /// The store's own work, or else bulk work if it `may` run.
+    pub fn take_bulk(&self, may: bool) -> Option<Waiting> {
+        let mut lanes = self.lanes.lock();
+        lanes.upkeep.pop_front().or_else(|| if may { lanes.bulk.pop_front() } else { None })
     }
 
     /// Nothing more comes in; what waits is still done.
@@ -96,6 +107,7 @@ impl Queue {
         let mut lanes = self.lanes.lock();
         lanes.closed = true;
         lanes.people.clear();
+        lanes.upkeep.clear();
         lanes.bulk.clear();
     }
 }
