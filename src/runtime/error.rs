@@ -1,5 +1,6 @@
 //! Why a command was not carried out.
 
+use super::compaction::NotCompacted;
 use crate::chat::conversation::Refusal;
 use crate::chat::event::Problem;
 use crate::store::{self, Conflict};
@@ -20,6 +21,12 @@ pub enum Error {
     Draining,
     #[error("the conversation is not available at the moment")]
     Unavailable,
+    #[error("the agent of this conversation is no longer configured")]
+    UnknownAgent,
+    #[error("the model cannot be asked: {}", .0.detail)]
+    Model(Problem),
+    #[error(transparent)]
+    NotCompacted(#[from] NotCompacted),
     #[error(transparent)]
     Store(#[from] store::Error),
 }
@@ -33,7 +40,10 @@ impl Error {
             | Self::KeyReused
             | Self::TooManyTurns { .. }
             | Self::QueueFull { .. }
-            | Self::Draining => false,
+            | Self::Draining
+            | Self::UnknownAgent
+            | Self::Model(_)
+            | Self::NotCompacted(_) => false,
             Self::Unavailable => true,
             Self::Store(error) => match error {
                 store::Error::Full | store::Error::Busy => false,
@@ -55,6 +65,9 @@ impl Error {
             | Self::QueueFull { .. }
             | Self::Draining
             | Self::Unavailable
+            | Self::UnknownAgent
+            | Self::Model(_)
+            | Self::NotCompacted(_)
             | Self::Store(_) => ("unavailable", "The conversation is not available at the moment"),
         };
         Problem {
