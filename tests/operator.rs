@@ -104,7 +104,10 @@ fn the_data_is_readable_by_its_owner_only() {
     let site = Site::new();
     let _server = site.serve();
     assert_eq!(site.mode("data"), 0o700);
-    for file in ["control.db", "control.db-wal", "control.db-shm", "weir.lock", "admin.sock"] {
+    let databases =
+        ["control.db", "weir.db"].map(|name| ["", "-wal", "-shm"].map(|end| format!("{name}{end}")));
+    let others = ["weir.lock", "admin.sock"].map(str::to_owned);
+    for file in databases.into_iter().flatten().chain(others) {
         assert_eq!(site.mode(&format!("data/{file}")), 0o600, "{file}");
     }
 }

@@ -42,10 +42,20 @@ impl Quiet {
     }
 }
 
-/// On Linux a thread has a priority of its own; elsewhere this would be the whole process's.
+/// `SCHED_IDLE` (sched(7)): whatever else wants the processor has it at once. A mere nice value leaves every wake-up of
+/// a stream waiting for the end of a slice.
+#[cfg(target_os = "linux")]
 fn step_back() {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::nice(19) {
+    use thread_priority::{
+        NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy,
+        thread_native_id,
+    };
+    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    if let Err(error) = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle) {
         tracing::warn!(%error, "passwords are hashed at the priority of everything else");
     }
 }
+
+/// Elsewhere a priority is the whole process's.
+#[cfg(not(target_os = "linux"))]
+const fn step_back() {}

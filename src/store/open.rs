@@ -1,5 +1,7 @@
 //! Connections: how the database is opened, what its settings are, and what it must be.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -68,6 +70,10 @@ const PATIENCE: Duration = Duration::from_millis(250);
 impl Place {
     pub fn writer(&self) -> Result<Connection, Error> {
         check_sqlite()?;
+        if self.vfs.is_none() {
+            // Its owner's alone, wherever it is copied to. SQLite gives its -wal and -shm files the same mode.
+            OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&self.path)?;
+        }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         let mut conn = self.connect(flags)?;
         conn.pragma_update(None, "journal_mode", "WAL")?;
