@@ -142,6 +142,14 @@ pub struct Agent {
     pub tools: Vec<String>,
     /// Openers that the page offers in an empty conversation.
     pub suggestions: Vec<String>,
+    /// Whether a conversation without a title gets one from the model after its first exchange.
+    pub titles: bool,
+    /// Absent: the agent's model. A cheaper one will do.
+    pub title_model: Option<String>,
+    /// Whether the beginning of a long conversation is summarised before it no longer fits the model's context.
+    pub compaction: bool,
+    /// Absent: the agent's model.
+    pub compaction_model: Option<String>,
     /// Patterns of tool names, in the order in which they are tried. Kept as it was written.
     pub policy: toml::Table,
 }
@@ -162,6 +170,10 @@ impl Default for Agent {
             context_tokens: None,
             tools: Vec::new(),
             suggestions: Vec::new(),
+            titles: true,
+            title_model: None,
+            compaction: true,
+            compaction_model: None,
             policy: toml::Table::new(),
         }
     }

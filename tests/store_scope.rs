@@ -239,7 +239,7 @@ async fn a_path_pages_upwards_and_knows_its_siblings() {
     assert_eq!((path.head, ids), (Some(right), vec![right, root]));
 
     let prompt = store.prompt_path(talk.id, leaf, 9).await.unwrap().unwrap();
-    let ids: Vec<_> = prompt.iter().map(|entry| entry.id).collect();
+    let ids: Vec<_> = prompt.messages.iter().map(|entry| entry.id).collect();
     assert_eq!(ids, [left, leaf], "what fits into nine bytes");
 }
 

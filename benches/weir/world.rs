@@ -72,7 +72,7 @@ impl World {
         let mut config = format!(
             "[providers.mock]\nkind = \"openai-chat\"\nbase_url = \"http://{upstream}/v1\"\napi_key = \"none\"\n\
              [limits]\nrequests_per_minute = 4000000000\nstreams_per_user = 1000000\nturns_per_user = 1000000\n\
-             [agents.default]\nprovider = \"mock\"\nmodel = \"instant\"\n"
+             [agents.default]\nprovider = \"mock\"\nmodel = \"instant\"\ntitles = false\n"
         );
         for model in MODELS {
             config += &format!("[agents.{model}]\nprovider = \"mock\"\nmodel = \"{model}\"\n");

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::chat::context::{PathMessage, tokens};
+use crate::chat::message::{MessageStatus, Role};
 use crate::clock::Timestamp;
 use crate::id::{CompactionId, MessageId, UserId};
 
@@ -23,4 +25,33 @@ pub struct Compaction {
     pub tokens_before: u64,
     pub tokens_after: u64,
     pub created_at: Timestamp,
+}
+
+/// How many messages of a path are to be summarised, oldest first, so that what is left takes at most `keep` tokens:
+/// whole exchanges if that leaves any, else whole steps of the last one. Never the last message, and never one that
+/// was cut and is gone on with. `None` where nothing is gained.
+pub fn cut(path: &[PathMessage], keep: u64) -> Option<usize> {
+    let settled =
+        |message: &PathMessage| message.role == Role::User || message.status == MessageStatus::Complete;
+    let limit = path.iter().rposition(settled)?;
+    let mut tail = vec![0; path.len() + 1];
+    for at in (0..path.len()).rev() {
+        tail[at] = tail[at + 1] + tokens::of_message(&path[at]);
+    }
+    let begins = |at: &usize| path[*at].role == Role::User;
+    let exchanges: Vec<usize> = (1..=limit).filter(begins).collect();
+    let small = exchanges.iter().find(|at| tail[**at] <= keep);
+    if let Some(at) = small.or(exchanges.last()) {
+        return Some(*at);
+    }
+    // One long exchange: between two of its steps.
+    let first = if path[0].role == Role::User { 2 } else { 1 };
+    let steps = || (first..=limit).filter(|at| path[*at].role == Role::Assistant);
+    steps().find(|at| tail[*at] <= keep).or_else(|| steps().next_back())
+}
+
+/// Whether the last two of these freed too little to be worth a third.
+pub fn is_futile(compactions: &[Compaction]) -> bool {
+    let futile = |compaction: &Compaction| compaction.tokens_after * 10 > compaction.tokens_before * 8;
+    compactions.len() >= 2 && compactions[compactions.len() - 2..].iter().all(futile)
 }

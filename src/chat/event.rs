@@ -231,6 +231,8 @@ pub enum ResumeReason {
     Restart,
     /// The provider's stream broke off in the middle of the answer.
     ProviderInterrupted,
+    /// The provider found the conversation too long; less of it is sent.
+    ContextTooLong,
 }
 
 impl Event {

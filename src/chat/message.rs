@@ -42,6 +42,16 @@ pub struct Marks {
     pub pinned: bool,
 }
 
+impl MessageStatus {
+    /// Nothing of the message will change any more.
+    pub const fn is_settled(self) -> bool {
+        match self {
+            Self::Streaming => false,
+            Self::Complete | Self::Interrupted | Self::Cancelled | Self::Failed => true,
+        }
+    }
+}
+
 /// Why the model stopped, in the words of OpenAI's chat completions; another provider's are translated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

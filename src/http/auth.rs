@@ -18,7 +18,7 @@ use super::problem::{Error, Result};
 use super::routes::Rule;
 use crate::auth::AuthError;
 use crate::chat::conversation::Visibility;
-use crate::id::{ConversationId, KeyId, MessageId, SessionId, TurnId};
+use crate::id::{CompactionId, ConversationId, KeyId, MessageId, SessionId, TurnId};
 use crate::scope::{Permission, Scope, WorkspaceRole};
 use crate::store::ConversationRow;
 
@@ -152,6 +152,17 @@ impl FromRequestParts<State> for MessageInPath {
 
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self> {
         path_id(parts, state, "message_id").await.map(Self)
+    }
+}
+
+/// The id of a compaction that stands behind a conversation's in the path.
+pub struct CompactionInPath(pub CompactionId);
+
+impl FromRequestParts<State> for CompactionInPath {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self> {
+        path_id(parts, state, "compaction_id").await.map(Self)
     }
 }
 

@@ -15,6 +15,7 @@ use crate::auth::AuthError;
 use crate::chat::conversation::Refusal;
 use crate::chat::event::{FieldError, InvalidCursor, Problem};
 use crate::runtime;
+use crate::runtime::compaction::NotCompacted;
 use crate::store::{self, Conflict};
 
 /// The media type of every error.
@@ -200,6 +201,12 @@ impl From<runtime::Error> for Error {
                 Self::new(Kind::ShuttingDown, detail).retry_after(Duration::from_secs(5))
             }
             runtime::Error::Unavailable => Self::new(Kind::Unavailable, detail),
+            runtime::Error::UnknownAgent | runtime::Error::NotCompacted(NotCompacted::Nothing(_)) => {
+                Self::new(Kind::Conflict, detail)
+            }
+            runtime::Error::Model(problem) | runtime::Error::NotCompacted(NotCompacted::Model(problem)) => {
+                Self::of_problem(problem)
+            }
             runtime::Error::Store(error) => error.into(),
         }
     }

@@ -15,8 +15,8 @@ use super::auth::{bearer, check_token};
 use super::cookie;
 use super::edge::Place;
 use super::native::{
-    agents, branches, conversations, events, feed, forks, keys, messages, meta, models, operations, queue,
-    regenerate, sessions, sign_in, tokens, tree, turns,
+    agents, branches, compactions, context, conversations, events, feed, forks, keys, messages, meta, models,
+    operations, queue, regenerate, sessions, sign_in, tokens, tree, turns,
 };
 use super::openapi;
 use super::prefer::Answer;
@@ -65,6 +65,11 @@ fn table() -> Vec<(Rule, Route)> {
         (SignedIn(ConversationsWrite), routes!(forks::fork)),
         (SignedIn(ConversationsWrite), routes!(branches::mark)),
         (SignedIn(ConversationsWrite), routes!(branches::delete)),
+        (SignedIn(ConversationsRead), routes!(context::get)),
+        (SignedIn(ConversationsWrite), routes!(compactions::compact)),
+        (SignedIn(ConversationsRead), routes!(compactions::list)),
+        (SignedIn(ConversationsWrite), routes!(compactions::edit)),
+        (SignedIn(ConversationsWrite), routes!(compactions::undo)),
         (SignedIn(ConversationsRead), routes!(events::follow)),
         (SignedIn(ConversationsRead), routes!(queue::list)),
         (SignedIn(ConversationsWrite), routes!(queue::reorder)),

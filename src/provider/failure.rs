@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use crate::chat::context::TooLong;
 use crate::chat::event::Problem;
 use crate::chat::turn::CallFailure;
 
@@ -53,6 +54,11 @@ impl Failure {
         Self::cut("the answer ended early")
     }
 
+    /// The answer is whole, and there is nothing in it.
+    pub fn said_nothing() -> Self {
+        Self::refused("the model said nothing")
+    }
+
     /// The bytes stopped: the same request may fare better.
     pub(crate) fn cut(detail: impl Into<String>) -> Self {
         Self::new(FailureKind::Broken, Retry::Worthwhile, detail)
@@ -85,6 +91,11 @@ impl Failure {
 
     pub(crate) fn context_too_long(detail: impl Into<String>) -> Self {
         Self::new(FailureKind::ContextTooLong, Retry::Pointless, detail)
+    }
+
+    /// What must be sent is more than the model takes.
+    pub fn does_not_fit(why: &TooLong) -> Self {
+        Self::context_too_long(why.to_string())
     }
 
     pub(crate) fn refused(detail: impl Into<String>) -> Self {
@@ -149,12 +160,12 @@ impl From<Failure> for CallFailure {
     fn from(failure: Failure) -> Self {
         match failure.kind {
             FailureKind::Broken => Self::Broken { problem: failure.problem() },
+            FailureKind::ContextTooLong => Self::TooLong { problem: failure.problem() },
             FailureKind::Unauthorized
             | FailureKind::RateLimited
             | FailureKind::Overloaded
             | FailureKind::Unreachable
             | FailureKind::Timeout
-            | FailureKind::ContextTooLong
             | FailureKind::Refused => Self::Refused { problem: failure.problem() },
         }
     }

@@ -55,9 +55,22 @@ pub trait Provider: Send + Sync {
     fn models(&self) -> BoxFuture<'_, Result<Vec<Model>, Failure>>;
 }
 
+/// What a model is asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// The next message of a conversation.
+    #[default]
+    Answer,
+    /// A summary of the beginning of one.
+    Summary,
+    /// A title for one.
+    Title,
+}
+
 /// One model call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
+    pub purpose: Purpose,
     pub model: String,
     pub prompt: Prompt,
     pub tools: Vec<ToolSpec>,
@@ -74,6 +87,7 @@ pub struct Request {
 impl Request {
     pub fn new(model: impl Into<String>, prompt: Prompt) -> Self {
         Self {
+            purpose: Purpose::default(),
             model: model.into(),
             prompt,
             tools: Vec::new(),

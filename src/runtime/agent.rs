@@ -7,6 +7,7 @@ use std::time::Duration;
 use minijinja::{Environment, context};
 use parking_lot::Mutex;
 
+use crate::chat::event::Settings;
 use crate::chat::turn::{Limits, Recovery};
 use crate::clock::Timestamp;
 use crate::provider::{self, Model, Provider};
@@ -25,6 +26,9 @@ const LIST_WITHIN: Duration = Duration::from_secs(5);
 
 /// The context of a model of which nothing is known, in tokens.
 const UNKNOWN_CONTEXT_TOKENS: u64 = 8192;
+
+/// Left for an answer of a model of which nobody says how long it may be.
+const USUAL_ANSWER: u64 = 4096;
 
 /// What is set for an agent.
 #[derive(Debug, Clone)]
@@ -46,6 +50,13 @@ pub struct AgentOptions {
     pub context_tokens: Option<u64>,
     pub tools: Vec<String>,
     pub suggestions: Vec<String>,
+    /// Whether conversations without a title get one after their first exchange, and from which model; absent: the
+    /// agent's.
+    pub titles: bool,
+    pub title_model: Option<String>,
+    /// Whether the beginning of a path is summarised before the context is full, and by which model.
+    pub compaction: bool,
+    pub compaction_model: Option<String>,
 }
 
 pub struct Agent {
@@ -97,6 +108,13 @@ impl Agent {
     /// How many tokens a request to the model may have.
     pub fn context_tokens(&self, model: &Model) -> u64 {
         self.options.context_tokens.or(model.context_tokens).unwrap_or(UNKNOWN_CONTEXT_TOKENS)
+    }
+
+    /// What of the model's context a request may take: a part is left for the answer.
+    pub fn budget(&self, model: &Model, settings: &Settings) -> u64 {
+        let context = self.context_tokens(model);
+        let most = settings.max_output_tokens.map(u64::from).or(model.max_output_tokens);
+        context - most.unwrap_or(USUAL_ANSWER).min(context / 4)
     }
 
     /// The system prompt of a turn that began at `at`.

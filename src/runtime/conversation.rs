@@ -13,14 +13,16 @@ use tokio::time::Instant;
 use tracing::{Instrument, debug, error, info_span, warn};
 
 use super::batch::Batch;
+use super::compaction::{self, Wanted};
 use super::effect::{self, Said};
 use super::live::Live;
 use super::open_text::OpenTexts;
 use super::registry::Vacancy;
 use super::running::Share;
-use super::{Error, Receipt, Shared};
-use crate::chat::conversation::{Command, Conversation, Doomed, Refusal};
-use crate::chat::event::{Entry, Problem, Seq};
+use super::{Error, Receipt, Shared, title};
+use crate::chat::compaction::Compaction;
+use crate::chat::conversation::{Command, Conversation, ConversationChanges, Doomed, Refusal};
+use crate::chat::event::{Entry, Event, Problem, Seq};
 use crate::chat::message::Opaque;
 use crate::chat::turn::{CallFailure, Effect, Fence, Input};
 use crate::clock::Timestamp;
@@ -47,11 +49,21 @@ pub(super) enum Mail {
         fence: Fence,
         said: Said,
     },
+    /// Summarise the beginning of a path, beside everything else.
+    Compact {
+        wanted: Box<Wanted>,
+        reply: Option<CompactionReply>,
+    },
+    Compacted(Result<Compaction, Error>),
+    /// A name for a conversation that has none.
+    Titled(Option<String>),
     /// Answered once everything before it is done.
     Settle {
         reply: oneshot::Sender<()>,
     },
 }
+
+pub(super) type CompactionReply = oneshot::Sender<Result<Compaction, Error>>;
 
 /// A command with what its sender is told once it is durable.
 #[derive(Debug)]
@@ -59,6 +71,13 @@ pub struct Order {
     pub command: Command,
     pub receipt: ReceiptOf,
     pub idempotency: Option<Idempotency>,
+}
+
+impl Order {
+    /// Without ids, and without a key.
+    pub fn plain(command: Command) -> Self {
+        Self { command, receipt: ReceiptOf::default(), idempotency: None }
+    }
 }
 
 /// The ids that a receipt names; its position is known at the commit.
@@ -103,6 +122,21 @@ pub(super) struct Actor {
     share: Share,
     /// A command that came while a batch of model output was collected.
     next: Option<Mail>,
+    compacting: Option<Compacting>,
+    title: Titling,
+}
+
+/// A summary in the making, and who waits for it.
+struct Compacting {
+    abort: AbortHandle,
+    waiting: Vec<CompactionReply>,
+}
+
+/// A title is looked for at most once in an actor's life.
+enum Titling {
+    NotYet,
+    Asked(AbortHandle),
+    Done,
 }
 
 struct RunningCall {
@@ -139,6 +173,8 @@ pub(super) async fn run(id: ConversationId, shared: Arc<Shared>, vacancy: Vacanc
                 deadlines: BTreeSet::new(),
                 share,
                 next: None,
+                compacting: None,
+                title: Titling::NotYet,
             };
             actor.live().await;
         }
@@ -177,8 +213,7 @@ async fn refuse_all(mut mailbox: mpsc::Receiver<Mail>, why: impl Fn() -> Error) 
 
 impl Mail {
     fn deadline(turn_id: TurnId) -> Self {
-        let command = Command::Turn { turn_id, input: Input::DeadlinePassed };
-        let order = Box::new(Order { command, receipt: ReceiptOf::default(), idempotency: None });
+        let order = Box::new(Order::plain(Command::Turn { turn_id, input: Input::DeadlinePassed }));
         let (reply, _) = oneshot::channel();
         Self::Command { order, reply }
     }
@@ -190,7 +225,9 @@ impl Mail {
             Self::Settle { reply } => {
                 let _ = reply.send(());
             }
-            Self::Model { .. } => {}
+            Self::Compact { reply: Some(reply), .. } => drop(reply.send(Err(error))),
+            Self::Model { .. } | Self::Compact { reply: None, .. } | Self::Compacted(_) | Self::Titled(_) => {
+            }
         }
     }
 }
@@ -217,6 +254,12 @@ impl Actor {
                 }
                 Mail::Command { order, reply } => self.obey(*order, reply).await,
                 Mail::Model { turn_id, fence, said } => self.hear(turn_id, fence, said).await,
+                Mail::Compact { wanted, reply } => {
+                    self.compact(*wanted, reply);
+                    Then::GoOn
+                }
+                Mail::Compacted(summary) => self.take_summary(summary).await,
+                Mail::Titled(title) => self.take_title(title).await,
             };
             if let Then::Stop(why) = then {
                 return self.stop(why).await;
@@ -230,7 +273,8 @@ impl Actor {
             return Some(mail);
         }
         loop {
-            let idle = self.conversation.is_idle();
+            let asked = matches!(self.title, Titling::Asked(_));
+            let idle = self.conversation.is_idle() && self.compacting.is_none() && !asked;
             let deadline = self.deadlines.first().copied();
             // A mailbox that is never empty must not keep a turn alive beyond its time.
             if let Some((at, turn_id)) = deadline
@@ -262,6 +306,12 @@ impl Actor {
             return None;
         }
         error!(%failed, "a model call panicked");
+        if self.compacting.as_ref().is_some_and(|compacting| compacting.abort.id() == failed.id()) {
+            return Some(Mail::Compacted(Err(Error::Unavailable)));
+        }
+        if matches!(&self.title, Titling::Asked(abort) if abort.id() == failed.id()) {
+            return Some(Mail::Titled(None));
+        }
         let (turn_id, call) = self.running.iter().find(|(_, call)| call.abort.id() == failed.id())?;
         let problem = Problem {
             kind: "internal".to_owned(),
@@ -272,6 +322,72 @@ impl Actor {
         };
         let said = Said::Failed(CallFailure::Refused { problem });
         Some(Mail::Model { turn_id: *turn_id, fence: call.fence, said })
+    }
+
+    /// One summary at a time; whoever asks meanwhile waits for the same.
+    fn compact(&mut self, wanted: Wanted, reply: Option<CompactionReply>) {
+        if let Some(compacting) = &mut self.compacting {
+            compacting.waiting.extend(reply);
+            return;
+        }
+        let Some(mailbox) = self.address.upgrade() else { return };
+        let (shared, id) = (self.shared.clone(), self.id);
+        let work = async move {
+            let summary = compaction::summarise(&shared, id, &wanted).await;
+            // A conversation that stopped listening wants no summary.
+            drop(mailbox.send(Mail::Compacted(summary)).await);
+        };
+        let abort = self.calls.spawn(work.instrument(info_span!("compaction")));
+        self.compacting = Some(Compacting { abort, waiting: reply.into_iter().collect() });
+    }
+
+    async fn take_summary(&mut self, summary: Result<Compaction, Error>) -> Then {
+        let waiting = self.compacting.take().map(|compacting| compacting.waiting).unwrap_or_default();
+        let (answer, then) = match summary {
+            Ok(compaction) => {
+                let command = Command::Compact { compaction: Box::new(compaction.clone()) };
+                match self.carry_out(Order::plain(command)).await {
+                    Ok(_) => (Ok(compaction), Then::GoOn),
+                    Err(error) if error.leaves_the_log_unknown() => (Err(error.clone()), Then::Stop(error)),
+                    Err(error) => (Err(error), Then::GoOn),
+                }
+            }
+            Err(error) => (Err(error), Then::GoOn),
+        };
+        for reply in waiting {
+            // Whoever asked may be gone.
+            drop(reply.send(answer.clone()));
+        }
+        then
+    }
+
+    /// After its first exchange a conversation gets a title, if nobody gave it one.
+    fn look_for_a_title(&mut self) {
+        let Titling::NotYet = self.title else { return };
+        let info = &self.conversation.info;
+        let wanted = info.title.is_none()
+            && self.shared.agents.get(&info.agent).is_some_and(|agent| agent.options.titles);
+        let (Some(head), Some(mailbox)) = (self.conversation.head, self.address.upgrade()) else { return };
+        if !wanted {
+            return;
+        }
+        let (shared, id, agent) = (self.shared.clone(), self.id, info.agent.clone());
+        let work = async move {
+            let title = title::find(&shared, id, head, &agent).await;
+            // A conversation that stopped listening stays without.
+            drop(mailbox.send(Mail::Titled(title)).await);
+        };
+        self.title = Titling::Asked(self.calls.spawn(work.instrument(info_span!("title"))));
+    }
+
+    async fn take_title(&mut self, title: Option<String>) -> Then {
+        self.title = Titling::Done;
+        let Some(title) = title.filter(|_| self.conversation.info.title.is_none()) else { return Then::GoOn };
+        let changes = ConversationChanges { title: Some(Some(title)), ..ConversationChanges::default() };
+        match self.carry_out(Order::plain(Command::Update { changes })).await {
+            Err(error) if error.leaves_the_log_unknown() => Then::Stop(error),
+            Ok(_) | Err(_) => Then::GoOn,
+        }
     }
 
     async fn recover(&mut self) -> Then {
@@ -398,6 +514,9 @@ impl Actor {
         self.seq = batch.end;
         let (entries, effects) = batch.evolve(&mut self.conversation);
         self.live.publish(frames, &entries);
+        if entries.iter().any(|(_, entry)| matches!(entry, Entry::Event(Event::TurnCompleted { .. }))) {
+            self.look_for_a_title();
+        }
         self.forget_what_ended();
         fail::fail_point!("runtime::after_publish");
         for effect in effects {

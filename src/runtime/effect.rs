@@ -4,25 +4,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::Shared;
 use super::agent::Agent;
-use super::conversation::Mail;
+use super::compaction::Wanted;
+use super::context::Call;
+use super::conversation::{CompactionReply, Mail};
 use super::reattach::Unshown;
-use crate::chat::context::{self, Item, PathMessage};
+use crate::chat::compaction::is_futile;
+use crate::chat::context::{self, Item, PathMessage, TooLong};
 use crate::chat::event::Problem;
 use crate::chat::message::{MessageStatus, Part};
 use crate::chat::turn::placement;
 use crate::chat::turn::{CallFailure, Fence, Input, ModelOutput, Placement, Recovery, Turn};
 use crate::id::{ConversationId, TurnId};
-use crate::provider::{self, Ending, FailureKind, Reattach};
+use crate::provider::{self, Ending, FailureKind, Purpose, Reattach};
+use crate::store::PromptPath;
 
-/// A context is filled up to so many bytes per token that the model takes: on the safe side for English, and for
-/// scripts of three bytes a character with a token each.
-const BYTES_PER_TOKEN: u64 = 3;
+/// Filled to more than this, in percent, a context is compacted while the model answers.
+const COMPACTS_MEANWHILE: u64 = 70;
+
+/// Filled to more than this, it is compacted before the model is asked.
+const COMPACTS_FIRST: u64 = 90;
 
 /// An answer that cannot be told apart from the cut one is held back no longer than this.
 const HELD_BYTES: usize = 4 * 1024;
@@ -68,6 +74,28 @@ impl Mouth {
         Self { mailbox, turn_id, fence }
     }
 
+    /// Has the path summarised, beside whatever else goes on.
+    async fn compact(&self, call: &ModelCall, reply: Option<CompactionReply>) {
+        let wanted = Wanted {
+            leaf: call.turn.leaf,
+            through: None,
+            instructions: None,
+            requested_by: None,
+            agent: call.turn.plan.request.agent.clone(),
+        };
+        // A conversation that stopped listening has dropped its turns.
+        drop(self.mailbox.send(Mail::Compact { wanted: Box::new(wanted), reply }).await);
+    }
+
+    /// The same, and waits for it.
+    async fn compacted(&self, call: &ModelCall) {
+        let (reply, answer) = oneshot::channel();
+        self.compact(call, Some(reply)).await;
+        if let Ok(Err(error)) = answer.await {
+            info!(%error, "the conversation was not compacted");
+        }
+    }
+
     async fn say(&self, said: Said) {
         let mail = Mail::Model { turn_id: self.turn_id, fence: self.fence, said };
         // A conversation that stopped listening has dropped its turns.
@@ -88,17 +116,18 @@ async fn answer(shared: &Shared, call: &ModelCall) -> Result<(), CallFailure> {
     let request = &call.turn.plan.request;
     let agent = shared.agents.get(&request.agent).ok_or_else(|| refused(unknown_agent(&request.agent)))?;
     let model = agent.model(request.model.as_deref()).await.map_err(|failure| refused(failure.problem()))?;
-    let context_tokens = agent.context_tokens(&model);
-    let budget = usize::try_from(context_tokens.saturating_mul(BYTES_PER_TOKEN)).unwrap_or(usize::MAX);
-    let path = shared.store.prompt_path(call.conversation_id, call.turn.leaf, budget).await;
-    let path = path.map_err(|error| refused(super::Error::Store(error).problem()))?;
-    let path = path.ok_or_else(|| refused(super::Error::Unavailable.problem()))?;
+    let (settings, tools, at) = (&request.settings, request.tools.as_slice(), call.turn.plan.started_at);
+    let wanted = Call { agent, model: &model, settings, tools, at };
+    // Found too long once, it was estimated too short.
+    let budget = if call.turn.overflowed { wanted.budget() / 5 * 3 } else { wanted.budget() };
+    let path = fitting_path(shared, call, &wanted, budget).await?;
 
-    let resumed = Resumed::of(&call.turn, &path);
-    let asked = Asked { agent, model, context_tokens, call, resumed: &resumed };
+    let resumed = Resumed::of(&call.turn, &path.messages);
+    let asked = Asked { wanted: &wanted, budget, call, resumed: &resumed };
     if let Some(response_id) = asked.kept_answer() {
         let reattach = Reattach { response_id, after: None };
-        match asked.stream(&path, Way::Follow(reattach)).await {
+        let way = Way::Follow(reattach);
+        match asked.stream(asked.request(&path, &way)?, way).await {
             Err(failure) if failure.kind != FailureKind::Broken => {
                 warn!(%failure, "the provider no longer has the answer; asked again");
             }
@@ -106,14 +135,51 @@ async fn answer(shared: &Shared, call: &ModelCall) -> Result<(), CallFailure> {
         }
     }
     let ending = resumed.ending(agent);
-    match asked.stream(&path, Way::Ask(ending)).await {
+    let way = Way::Ask(ending);
+    match asked.stream(asked.request(&path, &way)?, way).await {
         // Declared to accept a trailing assistant message, the model does not.
         Err(failure) if failure.status == Some(400) && ending == Ending::Prefill => {
             warn!(%failure, "the model refused to go on from its own words; asked in words instead");
-            Ok(asked.stream(&path, Way::Ask(Ending::Normal)).await?)
+            let way = Way::Ask(Ending::Normal);
+            Ok(asked.stream(asked.request(&path, &way)?, way).await?)
         }
         ended => Ok(ended?),
     }
+}
+
+/// The path that the model is asked about, compacted first where it nearly fills the budget.
+async fn fitting_path(
+    shared: &Shared,
+    call: &ModelCall,
+    wanted: &Call<'_>,
+    budget: u64,
+) -> Result<PromptPath, CallFailure> {
+    let read = || async {
+        let path = wanted.path(shared, call.conversation_id, call.turn.leaf).await;
+        let path = path.map_err(|error| refused(error.problem()))?;
+        path.ok_or_else(|| refused(super::Error::Unavailable.problem()))
+    };
+    let path = read().await?;
+    if !wanted.agent.options.compaction || is_futile(&path.compactions) {
+        return Ok(path);
+    }
+    let filled = match context::fit(wanted.given(path.clone(), budget)) {
+        Ok(fitted) => fitted.wanted,
+        Err(too_long) => too_long.tokens,
+    };
+    if call.turn.overflowed || path.more || filled > percent(budget, COMPACTS_FIRST) {
+        // Whether it was summarised or not: what does not fit is left out.
+        call.mouth.compacted(call).await;
+        return read().await;
+    }
+    if filled > percent(budget, COMPACTS_MEANWHILE) {
+        call.mouth.compact(call, None).await;
+    }
+    Ok(path)
+}
+
+const fn percent(of: u64, percent: u64) -> u64 {
+    of / 100 * percent
 }
 
 /// How an answer is come by.
@@ -161,9 +227,8 @@ impl Resumed {
 
 /// One request to a provider.
 struct Asked<'a> {
-    agent: &'a Agent,
-    model: provider::Model,
-    context_tokens: u64,
+    wanted: &'a Call<'a>,
+    budget: u64,
     call: &'a ModelCall,
     resumed: &'a Resumed,
 }
@@ -175,13 +240,13 @@ impl Asked<'_> {
         self.call.turn.response_id.clone().filter(|_| goes_on)
     }
 
-    async fn stream(&self, path: &[PathMessage], way: Way) -> Result<(), provider::Failure> {
+    async fn stream(&self, request: provider::Request, way: Way) -> Result<(), provider::Failure> {
         let mut unshown = match &way {
             Way::Ask(_) => None,
             Way::Follow(_) => Some(Unshown::new(self.resumed.cut.clone())),
         };
-        let mut opening = Opening::new(self.resumed, &way, self.model.id.clone());
-        let mut stream = self.agent.provider.stream(self.request(path, way));
+        let mut opening = Opening::new(self.resumed, &way, self.wanted.model.id.clone());
+        let mut stream = self.wanted.agent.provider.stream(request);
         let asked_at = Instant::now();
         while let Some(output) = stream.next().await {
             match output {
@@ -215,33 +280,36 @@ impl Asked<'_> {
         Err(provider::Failure::ended_early())
     }
 
-    fn request(&self, path: &[PathMessage], way: Way) -> provider::Request {
+    fn request(&self, path: &PromptPath, way: &Way) -> Result<provider::Request, CallFailure> {
         let (ending, reattach) = match way {
-            Way::Ask(ending) => (ending, None),
-            Way::Follow(reattach) => (Ending::Normal, Some(reattach)),
+            Way::Ask(ending) => (*ending, None),
+            Way::Follow(reattach) => (Ending::Normal, Some(reattach.clone())),
         };
         let request = &self.call.turn.plan.request;
+        let mut path = path.clone();
         // Starting over, the cut answer is not part of what the model is given.
-        let kept = match self.resumed.recovery {
-            Recovery::Restart => path.iter().rposition(|message| message.id == self.call.turn.base),
-            Recovery::Continue | Recovery::Fail => None,
-        };
-        let path = kept.map_or(path, |base| &path[..=base]);
-        let mut prompt = context::build(self.agent.system_prompt(self.call.turn.plan.started_at), path);
+        if self.resumed.recovery == Recovery::Restart
+            && let Some(base) = path.messages.iter().rposition(|message| message.id == self.call.turn.base)
+        {
+            path.messages.truncate(base + 1);
+        }
+        let fitted = context::fit(self.wanted.given(path, self.budget));
+        let mut prompt = fitted.map_err(|wrong| refused(too_long(wrong)))?.prompt;
         if self.resumed.goes_on() && ending == Ending::Normal {
             let text = include_str!("../../prompts/continue.md").trim().to_owned();
             prompt.items.push(Item::User { parts: vec![Part::Text { text }] });
         }
-        provider::Request {
-            model: self.model.id.clone(),
+        Ok(provider::Request {
+            purpose: Purpose::Answer,
+            model: self.wanted.model.id.clone(),
             prompt,
             tools: request.tools.clone(),
             tool_choice: request.tool_choice.clone(),
             settings: request.settings.clone(),
-            context_tokens: Some(self.context_tokens),
+            context_tokens: Some(self.wanted.agent.context_tokens(self.wanted.model)),
             ending,
             reattach,
-        }
+        })
     }
 }
 
@@ -338,6 +406,10 @@ impl<'a> Opening<'a> {
 
 fn refused(problem: Problem) -> CallFailure {
     CallFailure::Refused { problem }
+}
+
+fn too_long(wrong: TooLong) -> Problem {
+    provider::Failure::does_not_fit(&wrong).problem()
 }
 
 fn unknown_agent(agent: &str) -> Problem {

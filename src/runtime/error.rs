@@ -1,5 +1,6 @@
 //! Why a command was not carried out.
 
+use super::compaction::NotCompacted;
 use crate::chat::conversation::Refusal;
 use crate::chat::event::Problem;
 use crate::store::{self, Conflict};
@@ -16,6 +17,12 @@ pub enum Error {
     Draining,
     #[error("the conversation is not available at the moment")]
     Unavailable,
+    #[error("the agent of this conversation is no longer configured")]
+    UnknownAgent,
+    #[error("the model cannot be asked: {}", .0.detail)]
+    Model(Problem),
+    #[error(transparent)]
+    NotCompacted(#[from] NotCompacted),
     #[error(transparent)]
     Store(#[from] store::Error),
 }
@@ -24,7 +31,13 @@ impl Error {
     /// Whether the actor's picture of the log may be wrong after it.
     pub(super) const fn leaves_the_log_unknown(&self) -> bool {
         match self {
-            Self::NotFound | Self::Refused(_) | Self::KeyReused | Self::Draining => false,
+            Self::NotFound
+            | Self::Refused(_)
+            | Self::KeyReused
+            | Self::Draining
+            | Self::UnknownAgent
+            | Self::Model(_)
+            | Self::NotCompacted(_) => false,
             Self::Unavailable => true,
             Self::Store(error) => match error {
                 store::Error::Full | store::Error::Busy => false,
@@ -44,6 +57,9 @@ impl Error {
             | Self::KeyReused
             | Self::Draining
             | Self::Unavailable
+            | Self::UnknownAgent
+            | Self::Model(_)
+            | Self::NotCompacted(_)
             | Self::Store(_) => ("unavailable", "The conversation is not available at the moment"),
         };
         Problem {

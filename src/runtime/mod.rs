@@ -5,6 +5,8 @@
 
 pub mod agent;
 mod batch;
+pub mod compaction;
+pub mod context;
 mod conversation;
 mod effect;
 pub mod error;
@@ -16,6 +18,7 @@ mod reattach;
 mod registry;
 mod running;
 pub mod snapshot;
+mod title;
 
 pub use conversation::{Idempotency, Order, ReceiptOf};
 pub use error::Error;
@@ -33,12 +36,14 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tracing::{Instrument, error, info, info_span, warn};
 
+use crate::chat::compaction::Compaction;
 use crate::chat::conversation::{Command, Conversation, ConversationInfo, Doomed, ForkPoint, Send};
 use crate::chat::event::{Cursor, Entry, Epoch, Seq};
 use crate::clock::Clock;
 use crate::id::{ConversationId, MessageId, TurnId};
 use crate::store::Store;
 use agent::Agents;
+use compaction::Wanted;
 use conversation::{Mail, Origin};
 use live::{Live, RingBudget};
 use registry::{Registry, Vacancy};
@@ -183,12 +188,19 @@ impl Runtime {
     /// does not see it through a fork.
     pub async fn delete_branch(&self, id: ConversationId, message_id: MessageId) -> Result<Receipt, Error> {
         let doomed = Doomed { message_id, parent_id: None, places: BTreeSet::new() };
-        let (receipt, idempotency) = (ReceiptOf::default(), None);
-        let order = Order { command: Command::DeleteBranch(doomed), receipt, idempotency };
-        let receipt = self.order(id, order).await?;
+        let receipt = self.order(id, Order::plain(Command::DeleteBranch(doomed))).await?;
         self.live(id).forget();
         self.store().erase_branch(id, message_id).await?;
         Ok(receipt)
+    }
+
+    /// Summarises the beginning of a path. Goes on where the caller stops waiting.
+    pub async fn compact(&self, id: ConversationId, wanted: Wanted) -> Result<Compaction, Error> {
+        self.check_open()?;
+        let (reply, answer) = oneshot::channel();
+        let mail = Mail::Compact { wanted: Box::new(wanted), reply: Some(reply) };
+        self.mail(id, mail, Origin::Stored).await;
+        answer.await.unwrap_or(Err(Error::Unavailable))
     }
 
     fn check_open(&self) -> Result<(), Error> {

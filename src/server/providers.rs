@@ -111,5 +111,9 @@ fn options_of(id: &str, agent: &config::Agent, provider: String) -> anyhow::Resu
         context_tokens: agent.context_tokens.map(u64::from),
         tools: agent.tools.clone(),
         suggestions: agent.suggestions.clone(),
+        titles: agent.titles,
+        title_model: agent.title_model.clone(),
+        compaction: agent.compaction,
+        compaction_model: agent.compaction_model.clone(),
     })
 }

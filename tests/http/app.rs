@@ -225,9 +225,15 @@ async fn start(
         context_tokens: None,
         tools: Vec::new(),
         suggestions: vec!["count to 3".to_owned()],
+        titles: false,
+        title_model: None,
+        compaction: true,
+        compaction_model: None,
     };
     let other = AgentOptions { id: "other".to_owned(), ..agent.clone() };
-    let agents = [agent, other].map(|options| Agent::new(options, provider.clone()).unwrap());
+    let titled = AgentOptions { id: "titled".to_owned(), titles: true, ..agent.clone() };
+    let small = AgentOptions { id: "small".to_owned(), context_tokens: Some(1000), ..agent.clone() };
+    let agents = [agent, other, small, titled].map(|options| Agent::new(options, provider.clone()).unwrap());
     let runtime = Runtime::new(store, Agents::new(agents), Clock::System);
     runtime.recover(startup.unfinished).await;
     let providers = BTreeMap::from([("test".to_owned(), provider.clone())]);

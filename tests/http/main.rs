@@ -2,6 +2,7 @@
 
 mod app;
 mod branches;
+mod compaction;
 mod conversations;
 mod memory;
 mod messages;
@@ -12,6 +13,7 @@ mod sign_in;
 mod sockets;
 mod streams;
 mod tokens;
+mod trees;
 
 #[path = "../support/runtime.rs"]
 #[expect(dead_code, reason = "only its scripted model is used here")]

@@ -4,7 +4,7 @@ use axum::http::Method;
 use serde_json::json;
 
 use weir::http::{Rule, every_route};
-use weir::id::{ConversationId, MessageId, TurnId};
+use weir::id::{CompactionId, ConversationId, MessageId, TurnId};
 
 use crate::app::{Answer, NUMBERS, TestApp};
 
@@ -13,17 +13,22 @@ struct Targets {
     conversation: String,
     turn: String,
     message: String,
+    compaction: String,
 }
 
 impl Targets {
     async fn of_owner(app: &TestApp) -> Self {
         let conversation = app.conversation().await;
         let said = app.talk(&conversation, "count to 2").await;
+        app.talk(&conversation, "count to 3").await;
+        let made =
+            app.post(&format!("{conversation}/compact"), &json!({"message_id": said["message_id"]})).await;
         let id = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
         Self {
             conversation: conversation.rsplit('/').next().unwrap().to_owned(),
             turn: id(&said["turn"]["id"]),
             message: id(&said["message_id"]),
+            compaction: id(&made.is(201)["id"]),
         }
     }
 
@@ -32,6 +37,7 @@ impl Targets {
             conversation: ConversationId::new().to_string(),
             turn: TurnId::new().to_string(),
             message: MessageId::new().to_string(),
+            compaction: CompactionId::new().to_string(),
         }
     }
 
@@ -39,6 +45,7 @@ impl Targets {
         path.replace("{conversation_id}", &self.conversation)
             .replace("{turn_id}", &self.turn)
             .replace("{message_id}", &self.message)
+            .replace("{compaction_id}", &self.compaction)
     }
 
     async fn call(&self, app: &TestApp, method: &Method, path: &str, token: &str) -> Answer {
@@ -54,6 +61,7 @@ async fn call(app: &TestApp, method: &Method, path: &str, token: &str, message: 
         Some("bulk") => json!({"ids": [ConversationId::new()], "action": "archive"}),
         Some("messages") => json!({"text": "hello"}),
         Some("tokens") => json!({"ttl": 60}),
+        Some(last) if last.starts_with("comp_") => json!({"summary": "in other words"}),
         Some(last) if last.starts_with("turn_") => json!({"text": "hello"}),
         Some(_) | None => json!({}),
     };
@@ -123,7 +131,7 @@ async fn what_is_private_foreign_or_missing_is_not_found_in_the_same_words() {
             assert_eq!(answer.text, words.text, "{method} {path}");
         }
         let malformed = path.replace("{conversation_id}", "conv_nonsense").replace("{turn_id}", "%ff");
-        let malformed = malformed.replace("{message_id}", "msg_");
+        let malformed = malformed.replace("{message_id}", "msg_").replace("{compaction_id}", "msg_");
         let answer = call(&app, &method, &malformed, &app.people.owner, &targets.message).await;
         assert_eq!(answer.text, words.text, "{method} {path}");
     }
@@ -174,6 +182,8 @@ async fn the_owner_reaches_every_route() {
             // The turn is no longer queued, and in the end deleted with its message.
             ("PATCH", path) if path.ends_with("/queue/{turn_id}") => &[409],
             ("DELETE", path) if path.ends_with("/queue/{turn_id}") => &[404],
+            // All but the last exchange is summarised already.
+            ("POST", path) if path.ends_with("/compact") => &[201, 409],
             // A turn runs by now, and what was sent waits for it.
             ("PUT", path) if path.ends_with("/queue") => &[200, 409],
             _ => &[200, 201, 202, 204],
@@ -191,7 +201,7 @@ async fn the_owner_reaches_every_route() {
 async fn what_is_not_in_the_table_is_a_problem_too() {
     let app = TestApp::demo().await;
     assert_eq!(app.get("/v1/nonsense").await.problem(404), "not-found");
-    assert_eq!(app.get("/").await.problem(404), "not-found");
+    assert_eq!(app.get("/nonsense").await.problem(404), "not-found");
     let answer = app.delete("/v1/conversations").await;
     assert_eq!(answer.problem(405), "method-not-allowed");
     assert!(answer.header("allow").contains("POST"), "{:?}", answer.headers);

@@ -15,7 +15,7 @@ use weir::chat::message::{FinishReason, Message, Part};
 use weir::chat::turn::{Limits, ModelOutput, Recovery, TurnRequest, TurnState};
 use weir::clock::{Clock, Timestamp};
 use weir::id::{CallId, ConversationId, MessageId, TurnId, UserId, WorkspaceId};
-use weir::provider::{Failure, Kind, Model, ModelStream, Provider, Request};
+use weir::provider::{Failure, Kind, Model, ModelStream, Provider, Purpose, Request};
 use weir::runtime::agent::{Agent, AgentOptions, Agents};
 use weir::runtime::{Error, From, Idempotency, Next, Order, Receipt, ReceiptOf, Runtime};
 use weir::scope::{Permission, Scope, WorkspaceRole};
@@ -30,17 +30,21 @@ pub struct Script {
     usual: Answer,
     gate: watch::Sender<bool>,
     requests: Arc<Mutex<Vec<Request>>>,
+    /// What it says to whoever asks for a summary; absent: what it says to everyone.
+    summary: Arc<Mutex<Option<String>>>,
 }
 
 #[derive(Clone)]
 struct Answer {
     outputs: Vec<ModelOutput>,
     ends: bool,
+    /// Instead of anything else.
+    refusal: Option<Failure>,
 }
 
 impl Script {
     pub fn saying(text: &str) -> Self {
-        Self::answering(Answer { outputs: Self::words(text), ends: true })
+        Self::answering(Answer { outputs: Self::words(text), ends: true, refusal: None })
     }
 
     pub fn calling(tools: &[&str]) -> Self {
@@ -56,12 +60,18 @@ impl Script {
         }
         outputs.push(ModelOutput::Finished { finish_reason: FinishReason::ToolCalls, usage: None });
         let script = Self::saying("nothing more");
-        script.answers.lock().unwrap().push_back(Answer { outputs, ends: true });
+        script.answers.lock().unwrap().push_back(Answer { outputs, ends: true, refusal: None });
         script
     }
 
     fn answering(usual: Answer) -> Self {
-        Self { answers: Arc::default(), usual, gate: watch::Sender::new(true), requests: Arc::default() }
+        Self {
+            answers: Arc::default(),
+            usual,
+            gate: watch::Sender::new(true),
+            requests: Arc::default(),
+            summary: Arc::default(),
+        }
     }
 
     /// One text part, a delta for each word, and the end.
@@ -91,7 +101,7 @@ impl Script {
     /// The first answer breaks off after so many deltas.
     pub fn breaking_after(self, deltas: usize) -> Self {
         let outputs = self.usual.outputs.iter().take(1 + deltas).cloned().collect();
-        self.answers.lock().unwrap().push_back(Answer { outputs, ends: false });
+        self.answers.lock().unwrap().push_back(Answer { outputs, ends: false, refusal: None });
         self
     }
 
@@ -103,7 +113,25 @@ impl Script {
     }
 
     pub fn then_say(&self, text: &str) {
-        self.answers.lock().unwrap().push_back(Answer { outputs: Self::words(text), ends: true });
+        self.answers.lock().unwrap().push_back(Answer {
+            outputs: Self::words(text),
+            ends: true,
+            refusal: None,
+        });
+    }
+
+    pub fn summarising_as(&self, text: &str) {
+        *self.summary.lock().unwrap() = Some(text.to_owned());
+    }
+
+    /// The next request is refused so.
+    pub fn then_refuse(&self, refusal: Failure) {
+        let answer = Answer { outputs: Vec::new(), ends: false, refusal: Some(refusal) };
+        self.answers.lock().unwrap().push_back(answer);
+    }
+
+    pub fn requests(&self) -> Vec<Request> {
+        self.requests.lock().unwrap().clone()
     }
 
     pub fn last_request(&self) -> Request {
@@ -117,10 +145,15 @@ impl Provider for Script {
     }
 
     fn stream(&self, request: Request) -> ModelStream {
+        let summary = self.summary.lock().unwrap().clone().filter(|_| request.purpose == Purpose::Summary);
         self.requests.lock().unwrap().push(request);
+        if let Some(summary) = summary {
+            return stream::iter(Self::words(&summary).into_iter().map(Ok)).boxed();
+        }
         let answer = self.answers.lock().unwrap().pop_front().unwrap_or_else(|| self.usual.clone());
         let gate = self.gate.subscribe();
-        let failure = (!answer.ends).then(|| Err(Failure::ended_early()));
+        let refusal = answer.refusal.unwrap_or_else(Failure::ended_early);
+        let failure = (!answer.ends).then_some(Err(refusal));
         let outputs =
             answer.outputs.into_iter().enumerate().map(move |(at, output)| (at, output, gate.clone()));
         let outputs = stream::iter(outputs).then(|(at, output, mut gate)| async move {
@@ -303,6 +336,10 @@ async fn start(dir: &TempDir, script: &Script) -> Runtime {
         context_tokens: None,
         tools: Vec::new(),
         suggestions: Vec::new(),
+        titles: false,
+        title_model: None,
+        compaction: true,
+        compaction_model: None,
     };
     let agent = Agent::new(options, Arc::new(script.clone())).unwrap();
     let runtime = Runtime::new(store, Agents::new([agent]), Clock::System);

@@ -32,6 +32,7 @@ pub struct Running {
     state: TurnState,
     pub fence: Fence,
     tries: u32,
+    overflowed: bool,
     base: MessageId,
     leaf: MessageId,
     pub open: Option<Open>,
@@ -257,6 +258,7 @@ impl Model {
             state: TurnState::Running,
             fence: Fence { attempt: 1, step: 1 },
             tries: 1,
+            overflowed: false,
             base: input,
             leaf: input,
             open: None,
@@ -322,6 +324,16 @@ impl Model {
             Input::MessageOpened { placement, .. } => self.open(id, *placement, fresh),
             Input::ModelFailed { failure: CallFailure::Broken { .. }, .. } => self.cut(id),
             Input::ModelFailed { failure: CallFailure::Refused { .. }, .. } => self.end(id),
+            Input::ModelFailed { failure: CallFailure::TooLong { .. }, .. } => {
+                let turn = self.turn(id);
+                match turn.overflowed || turn.tries == MAX_ATTEMPTS_PER_STEP {
+                    true => self.end(id),
+                    false => {
+                        turn.overflowed = true;
+                        self.try_again(id);
+                    }
+                }
+            }
             Input::Model { output, .. } => self.output(id, output, fresh),
         }
     }
@@ -399,6 +411,7 @@ impl Model {
         turn.base = turn.leaf;
         turn.fence.step += 1;
         turn.tries = 1;
+        turn.overflowed = false;
         self.steer(id);
     }
 
@@ -411,6 +424,12 @@ impl Model {
         if turn.recovery == Recovery::Fail || turn.tries == MAX_ATTEMPTS_PER_STEP {
             return self.end(id);
         }
+        self.try_again(id);
+    }
+
+    fn try_again(&mut self, id: TurnId) {
+        let turn = self.turn(id);
+        turn.open = None;
         turn.tries += 1;
         turn.fence.attempt += 1;
         let between_steps = turn.leaf == turn.base;

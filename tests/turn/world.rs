@@ -340,6 +340,7 @@ impl World {
         let problem = problem();
         let failure = match broken {
             true => CallFailure::Broken { problem },
+            false if self.ids.is_multiple_of(3) => CallFailure::TooLong { problem },
             false => CallFailure::Refused { problem },
         };
         self.turn(turn_id, Input::ModelFailed { fence, failure });

@@ -6,6 +6,7 @@ use super::{
     Command, Conversation, ConversationInfo, Doomed, ForkPoint, MAX_QUEUED_TURNS, MAX_RUNNING_TURNS, OnBusy,
     Parent, Queued, Refusal, Regenerate, Send,
 };
+use crate::chat::compaction::Compaction;
 use crate::chat::event::{Entry, Event};
 use crate::chat::message::{Message, MessageStatus, Part, Role};
 use crate::chat::turn::{self, Decision, Effect, Input, QueuedTurn, Stamp, Turn, TurnPlan, TurnState};
@@ -23,9 +24,7 @@ pub fn decide(conversation: &Conversation, command: Command, stamp: &Stamp) -> R
         Command::MoveHead { message_id } => Ok(move_head(conversation, message_id)),
         Command::DeleteBranch(doomed) => Ok(delete_branch(conversation, &doomed, stamp)),
         Command::Mark { message_id, marks } => Ok(Decision::of(Event::MessageMarked { message_id, marks })),
-        Command::Compact { compaction } => {
-            Ok(Decision::of(Event::ConversationCompacted { compaction: *compaction }))
-        }
+        Command::Compact { compaction } => Ok(compact(*compaction)),
         Command::Uncompact { compaction_id, message_id } => {
             Ok(Decision::of(Event::ConversationUncompacted { compaction_id, message_id }))
         }
@@ -82,6 +81,19 @@ fn regenerate(conversation: &Conversation, asked: Regenerate, stamp: &Stamp) -> 
     let (input, lane, started_at) = (message_id, turn_id, stamp.now);
     draft.begin(turn_id, TurnPlan { request, input, lane, limits, recovery, started_at });
     Ok(draft.decision)
+}
+
+fn compact(compaction: Compaction) -> Decision {
+    let by_model = compaction.model.is_some();
+    let mut decision = Decision::of(Event::ConversationCompacted { compaction });
+    // What a person wrote, they know.
+    if by_model {
+        let text =
+            "The beginning of the conversation was summarised for the model. Everything stays readable.";
+        let (code, text) = ("compacted".to_owned(), text.to_owned());
+        decision.event(Event::Notice { turn_id: None, code, text });
+    }
+    decision
 }
 
 fn move_head(conversation: &Conversation, message_id: MessageId) -> Decision {

@@ -30,7 +30,16 @@ pub fn decide(turn: &Turn, input: Input, stamp: &Stamp) -> Decision {
         Input::ModelFailed { failure: CallFailure::Broken { problem }, .. } => {
             cut(turn, ResumeReason::ProviderInterrupted, Some(problem))
         }
-        Input::ModelFailed { failure: CallFailure::Refused { problem }, .. } => {
+        Input::ModelFailed { failure: CallFailure::TooLong { .. }, .. }
+            if !turn.overflowed && turn.attempts_this_step < MAX_ATTEMPTS_PER_STEP =>
+        {
+            let mut decision = close(turn, MessageStatus::Interrupted);
+            ask_again(turn, ResumeReason::ContextTooLong, &mut decision);
+            decision
+        }
+        Input::ModelFailed {
+            failure: CallFailure::Refused { problem } | CallFailure::TooLong { problem }, ..
+        } => {
             let mut decision = close(turn, MessageStatus::Failed);
             decision.event(Event::TurnFailed { turn_id: turn.id, problem });
             decision
@@ -236,11 +245,20 @@ fn cut(turn: &Turn, reason: ResumeReason, problem: Option<Problem>) -> Decision 
         decision.event(Event::TurnInterrupted { turn_id: turn.id, problem });
         return decision;
     }
+    ask_again(turn, reason, &mut decision);
+    decision
+}
+
+/// Another attempt at the step, for everyone to see.
+fn ask_again(turn: &Turn, reason: ResumeReason, decision: &mut Decision) {
     let attempt = turn.fence.attempt + 1;
     decision.event(Event::TurnResumed { turn_id: turn.id, attempt, reason });
     let text = match reason {
         ResumeReason::Restart => "Resumed after a restart.",
         ResumeReason::ProviderInterrupted => "The model's answer broke off; asked again.",
+        ResumeReason::ContextTooLong => {
+            "The conversation was too long for the model; asked again with less of it."
+        }
     };
     decision.event(Event::Notice {
         turn_id: Some(turn.id),
@@ -249,7 +267,6 @@ fn cut(turn: &Turn, reason: ResumeReason, problem: Option<Problem>) -> Decision 
     });
     let fence = Fence { attempt, ..turn.fence };
     decision.effects.push(Effect::CallModel { turn_id: turn.id, fence });
-    decision
 }
 
 /// Closes the open message as it stands. A call that is not whole is discarded: it never runs.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Fence, OpenMessage, OpenPart, Turn, TurnPlan, TurnState};
-use crate::chat::event::{Entry, Event};
+use crate::chat::event::{Entry, Event, ResumeReason};
 use crate::chat::message::{MessageStatus, Part, Role, Usage};
 use crate::id::TurnId;
 
@@ -19,6 +19,7 @@ impl Turn {
             open: None,
             response_id: None,
             attempts_this_step: 1,
+            overflowed: false,
             usage: Usage::default(),
             plan: Arc::new(plan),
         }
@@ -67,11 +68,13 @@ fn evolve_event(turn: &mut Turn, event: &Event) {
                 turn.response_id = None;
                 turn.fence.step += 1;
                 turn.attempts_this_step = 1;
+                turn.overflowed = false;
             }
         }
         Event::TurnWaiting { .. } => turn.state = TurnState::Waiting,
-        Event::TurnResumed { attempt, .. } => {
+        Event::TurnResumed { attempt, reason, .. } => {
             turn.state = TurnState::Running;
+            turn.overflowed |= *reason == ResumeReason::ContextTooLong;
             turn.fence.attempt = *attempt;
             turn.attempts_this_step += 1;
         }

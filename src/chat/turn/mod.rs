@@ -153,6 +153,8 @@ pub struct Turn {
     pub response_id: Option<String>,
     /// Attempts since a step was last completed, this one included.
     pub attempts_this_step: u32,
+    /// The provider found the step's context too long once: it is compacted before it is asked again.
+    pub overflowed: bool,
     /// Of all completed steps together.
     pub usage: Usage,
 }
@@ -222,6 +224,8 @@ pub enum Placement {
 pub enum CallFailure {
     /// The stream broke off after it had begun: another attempt may do better.
     Broken { problem: Problem },
+    /// The provider found the request too long: another attempt sends less.
+    TooLong { problem: Problem },
     /// The provider refused, or every retry was used up before anything was shown.
     Refused { problem: Problem },
 }

@@ -2,6 +2,8 @@
 
 pub mod agents;
 pub mod branches;
+pub mod compactions;
+pub mod context;
 pub mod conversations;
 pub mod events;
 pub mod feed;
@@ -26,7 +28,7 @@ use super::State;
 use super::problem::Result;
 use crate::chat::conversation::Command;
 use crate::id::ConversationId;
-use crate::runtime::{Order, Receipt, ReceiptOf};
+use crate::runtime::{Order, Receipt};
 
 /// Reads a field that may be absent but not `null`: with `#[serde(default, deserialize_with = "given")]`.
 fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
@@ -35,6 +37,5 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Res
 
 /// Has a conversation carry out what needs neither ids nor a key.
 async fn order(state: &State, id: ConversationId, command: Command) -> Result<Receipt> {
-    let order = Order { command, receipt: ReceiptOf::default(), idempotency: None };
-    Ok(state.runtime().order(id, order).await?)
+    Ok(state.runtime().order(id, Order::plain(command)).await?)
 }

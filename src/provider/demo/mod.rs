@@ -19,7 +19,7 @@ use crate::provider::demo::place::Place;
 use crate::provider::demo::script::{Script, script};
 use crate::provider::failure::Failure;
 use crate::provider::model::Capability;
-use crate::provider::{InputKind, Kind, Model, ModelStream, Provider, Request};
+use crate::provider::{InputKind, Kind, Model, ModelStream, Provider, Purpose, Request};
 
 /// About 50 deltas a second.
 const BEAT: Duration = Duration::from_millis(20);
@@ -36,7 +36,10 @@ impl Provider for Demo {
     fn stream(&self, request: Request) -> ModelStream {
         let place = Place::of(&request.prompt.items);
         let reasons = request.settings.reasoning_effort.as_deref().is_some_and(|effort| effort != "none");
-        let script = script(&place, &request.tools).resumed_after(&place.said);
+        let script = match request.purpose {
+            Purpose::Answer => script(&place, &request.tools).resumed_after(&place.said),
+            Purpose::Summary | Purpose::Title => Script::digest(&request),
+        };
         let performance = Performance {
             reasoning: if reasons && place.said.is_empty() {
                 pieces(script.reasoning.clone())

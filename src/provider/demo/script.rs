@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::chat::context::ToolSpec;
+use crate::chat::context::{Item, ToolSpec};
 use crate::provider::demo::markdown::showcase;
 use crate::provider::demo::place::{Outcome, Place, Question};
+use crate::provider::prompt::user_text;
+use crate::provider::{Purpose, Request};
 
 const HIGHEST: u32 = 100_000;
 
@@ -23,6 +25,32 @@ pub(crate) struct Wanted {
 }
 
 impl Script {
+    /// What it makes of the text that it is to put in fewer words: the first of them, where headings are asked for
+    /// below each of those.
+    pub(crate) fn digest(request: &Request) -> Self {
+        let given = request.prompt.items.last().map(|item| match item {
+            Item::User { parts } => user_text(parts),
+            Item::Assistant { .. } | Item::ToolResult { .. } => String::new(),
+        });
+        let given = given.unwrap_or_default();
+        let marked = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('<');
+        let words: Vec<&str> = given.lines().filter(marked).flat_map(str::split_whitespace).take(8).collect();
+        let words = words.join(" ");
+        let headings = request.prompt.system.iter().flat_map(|system| system.lines());
+        let headings: Vec<&str> = headings.filter(|line| line.starts_with("## ")).collect();
+        let text = match (request.purpose, headings.as_slice()) {
+            (Purpose::Title, _) | (_, []) => words.trim_end_matches(['.', ',', ':']).to_owned(),
+            (Purpose::Summary | Purpose::Answer, headings) => {
+                let filled: Vec<String> = headings
+                    .iter()
+                    .map(|heading| format!("{heading}\n\nThe demo model read: {words}"))
+                    .collect();
+                filled.join("\n\n")
+            }
+        };
+        Self { text, ..Self::default() }
+    }
+
     /// What is left of it once `said` was shown. What it never said it cannot continue: then it starts again.
     pub(crate) fn resumed_after(mut self, said: &str) -> Self {
         if let Some(left) = self.text.strip_prefix(said) {

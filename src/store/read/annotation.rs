@@ -31,15 +31,16 @@ impl Annotations {
         self.marks.iter().filter(|(_, marks)| marks.pinned).map(|(id, _)| *id)
     }
 
-    /// The deepest compaction on the path to a leaf.
-    pub fn deepest_on(&self, tx: &Connection, leaf: Node) -> Result<Option<&Compaction>, Error> {
-        for (depth, compaction) in self.compactions.iter().rev() {
+    /// Those on the path to a leaf, the shallowest first.
+    pub fn compactions_on(&self, tx: &Connection, leaf: Node) -> Result<Vec<Compaction>, Error> {
+        let mut found = Vec::new();
+        for (depth, compaction) in &self.compactions {
             let on_path = tree::ancestor(tx, leaf, *depth)?;
-            if on_path.is_some_and(|found| found.id == compaction.message_id) {
-                return Ok(Some(compaction));
+            if on_path.is_some_and(|node| node.id == compaction.message_id) {
+                found.push(compaction.clone());
             }
         }
-        Ok(None)
+        Ok(found)
     }
 }
 

@@ -19,6 +19,7 @@ pub use self::key::Remembered;
 pub use self::list::{Filter, InvalidListCursor, ListCursor, ListPage, PageRequest};
 pub use self::load::Loaded;
 pub use self::path::{Path, PathMessage, Siblings};
+pub use self::prompt::{PathNode, PromptPath};
 pub use self::replay::{EntryKind, LogEntry, Page, Replay};
 pub use self::tree::{Branch, InvalidTreeCursor, Tree, TreeCursor, TreeNode};
 pub use self::turn::TurnRow;

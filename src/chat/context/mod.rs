@@ -1,5 +1,10 @@
 //! What a model call is given: the path from the root to a leaf, as neutral items that every provider can encode.
 
+mod fit;
+pub mod tokens;
+
+pub use fit::{Context, Fate, FateState, Given, Reason, TooLong, fit, spoken};
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -62,23 +67,18 @@ pub struct PathMessage {
     pub calls: Vec<Call>,
 }
 
-/// What a model is given for a path, oldest message first.
+/// Adds what a model is given of a message.
 ///
 /// An answer that was cut gives its text only: reasoning without its signature is refused by providers, and a call
 /// that never ran has no result.
-pub fn build(system: Option<String>, path: &[PathMessage]) -> Prompt {
-    let mut items = Vec::new();
-    for message in path {
-        match message.role {
-            Role::User | Role::System => {
-                items.push(Item::User {
-                    parts: message.parts.iter().map(|stored| stored.part.clone()).collect(),
-                });
-            }
-            Role::Assistant => push_answer(&mut items, message),
+fn push_message(items: &mut Vec<Item>, message: &PathMessage) {
+    match message.role {
+        Role::User | Role::System => {
+            items
+                .push(Item::User { parts: message.parts.iter().map(|stored| stored.part.clone()).collect() });
         }
+        Role::Assistant => push_answer(items, message),
     }
-    Prompt { system, items }
 }
 
 fn push_answer(items: &mut Vec<Item>, message: &PathMessage) {
@@ -129,6 +129,12 @@ mod tests {
         }
     }
 
+    fn items(message: &PathMessage) -> Vec<Item> {
+        let mut items = Vec::new();
+        push_message(&mut items, message);
+        items
+    }
+
     fn text(text: &str) -> Part {
         Part::Text { text: text.to_owned() }
     }
@@ -144,16 +150,16 @@ mod tests {
             text("half an ans"),
             call(CallId::from_bytes([2; 16])),
         ];
-        let prompt = build(None, &[message(Role::Assistant, MessageStatus::Interrupted, cut)]);
+        let items = items(&message(Role::Assistant, MessageStatus::Interrupted, cut));
         let expected =
             vec![Item::Assistant { parts: vec![PromptPart { part: text("half an ans"), opaque: None }] }];
-        assert_eq!(prompt.items, expected);
+        assert_eq!(items, expected);
     }
 
     #[test]
     fn an_answer_of_which_nothing_was_shown_is_left_out() {
-        let prompt = build(None, &[message(Role::Assistant, MessageStatus::Cancelled, vec![text("")])]);
-        assert_eq!(prompt.items, vec![]);
+        let items = items(&message(Role::Assistant, MessageStatus::Cancelled, vec![text("")]));
+        assert_eq!(items, vec![]);
     }
 
     #[test]
@@ -172,7 +178,7 @@ mod tests {
             output: None,
             error: Some("not available".to_owned()),
         }];
-        let prompt = build(None, &[answer]);
+        let items = items(&answer);
         let result = |call_id, output: &str| Item::ToolResult {
             call_id,
             name: "clock".to_owned(),
@@ -180,6 +186,6 @@ mod tests {
             is_error: true,
         };
         let expected = [result(answered, "not available"), result(forgotten, "the call was not run")];
-        assert_eq!(prompt.items[1..], expected);
+        assert_eq!(items[1..], expected);
     }
 }

@@ -1,0 +1,134 @@
+//! What the next model call of a path would be given.
+
+use super::agent::Agent;
+use super::{Error, Runtime, Shared};
+use crate::chat::context::{self, Context, Fate, FateState, Given, Reason, ToolSpec, tokens};
+use crate::chat::event::{Cursor, Settings};
+use crate::chat::message::Role;
+use crate::clock::Timestamp;
+use crate::id::{CompactionId, ConversationId, MessageId};
+use crate::provider::Model;
+use crate::scope::Scope;
+use crate::store::PromptPath;
+
+/// A model call in the making.
+pub(super) struct Call<'a> {
+    pub agent: &'a Agent,
+    pub model: &'a Model,
+    pub settings: &'a Settings,
+    pub tools: &'a [ToolSpec],
+    /// When the turn began: what the system prompt calls today.
+    pub at: Timestamp,
+}
+
+impl Call<'_> {
+    pub fn budget(&self) -> u64 {
+        self.agent.budget(self.model, self.settings)
+    }
+
+    /// The end of the path to a leaf, a little more of it than fits.
+    pub async fn path(
+        &self,
+        shared: &Shared,
+        id: ConversationId,
+        leaf: MessageId,
+    ) -> Result<Option<PromptPath>, Error> {
+        let bytes = tokens::bytes_for(self.budget());
+        Ok(shared.store.prompt_path(id, leaf, bytes).await?)
+    }
+
+    /// `budget`: less than the usual one, where that turned out to be too much.
+    pub fn given(&self, path: PromptPath, budget: u64) -> Given {
+        let PromptPath { mut compactions, above, messages, pinned, more: _ } = path;
+        Given {
+            system: self.agent.system_prompt(self.at),
+            tools: self.tools.to_vec(),
+            compaction: compactions.pop(),
+            above,
+            path: messages,
+            pinned,
+            budget,
+        }
+    }
+}
+
+/// What the next call would send, and what not.
+#[derive(Debug, Clone)]
+pub struct Preview {
+    pub model: String,
+    /// The model's window.
+    pub context_tokens: u64,
+    /// What of it a request may take.
+    pub budget: u64,
+    pub compaction: Option<CompactionId>,
+    pub compaction_tokens: u64,
+    pub system: Option<String>,
+    pub outcome: Result<Whole, context::TooLong>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Whole {
+    pub tokens: u64,
+    /// Every message of the path, the root first.
+    pub messages: Vec<Placed>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Placed {
+    pub id: MessageId,
+    pub role: Role,
+    pub fate: Fate,
+}
+
+impl Runtime {
+    /// What the next model call on the path to `head` (the conversation's, unless given) would be given; `None` where
+    /// the scope does not see that.
+    pub async fn preview(
+        &self,
+        scope: &Scope,
+        id: ConversationId,
+        head: Option<MessageId>,
+    ) -> Result<Option<(Preview, Cursor)>, Error> {
+        let shared = &self.0;
+        let Some(found) = self.conversation(scope, id).await? else { return Ok(None) };
+        let info = found.value.conversation.info;
+        let Some(nodes) = shared.store.path_nodes(scope, id, head).await? else { return Ok(None) };
+        let agent = shared.agents.get(&info.agent).ok_or(Error::UnknownAgent)?;
+        let model = agent.model(None).await.map_err(|failure| Error::Model(failure.problem()))?;
+        let (settings, tools, at) = (&info.settings, [].as_slice(), self.clock().now());
+        let call = Call { agent, model: &model, settings, tools, at };
+        let path = match nodes.last() {
+            Some(leaf) => call.path(shared, id, leaf.id).await?.unwrap_or_default(),
+            None => PromptPath::default(),
+        };
+        let covered = path.compactions.last().map(|compaction| compaction.message_id);
+        let compaction = path.compactions.last().map(|compaction| compaction.id);
+        let compaction_tokens =
+            path.compactions.last().map_or(0, |compaction| tokens::of_text(&compaction.summary));
+        let given = call.given(path, call.budget());
+        let system = given.system.clone();
+        let outcome = context::fit(given).map(|Context { fates, tokens, .. }| {
+            let above = covered.and_then(|covered| nodes.iter().position(|node| node.id == covered));
+            let messages = nodes.iter().enumerate().map(|(at, node)| {
+                let reason = match above.is_some_and(|above| at <= above) {
+                    true => Reason::Summarised,
+                    false => Reason::OverBudget,
+                };
+                let unseen = Fate { state: FateState::LeftOut(reason), tokens: 0 };
+                let fate = fates.get(&node.id).copied().unwrap_or(unseen);
+                Placed { id: node.id, role: node.role, fate }
+            });
+            Whole { tokens, messages: messages.collect() }
+        });
+        let preview = Preview {
+            context_tokens: agent.context_tokens(&model),
+            budget: call.budget(),
+            model: model.id.clone(),
+            compaction,
+            compaction_tokens,
+            system,
+            outcome,
+        };
+        Ok(Some((preview, found.cursor)))
+    }
+}
