@@ -31,7 +31,7 @@ async function main(): Promise<void> {
   }
 }
 
-/** Light, dark, and on a phone; the cookies of whom they show. */
+/** In light and in dark; the cookies of whom they show. */
 async function screenshots(browser: Browser, weir: Weir): Promise<Cookies> {
   const wide = { viewport: { width: 1200, height: 760 } };
   const person = await Person.arrive(browser, { ...wide, colorScheme: "light" });
@@ -45,7 +45,6 @@ async function screenshots(browser: Browser, weir: Weir): Promise<Cookies> {
   const looks: [string, BrowserContextOptions][] = [
     ["page-light", { ...wide, colorScheme: "light" }],
     ["page-dark", { ...wide, colorScheme: "dark" }],
-    ["page-phone", { viewport: { width: 390, height: 760 }, deviceScaleFactor: 2, colorScheme: "light" }],
   ];
   for (const [name, look] of looks) {
     const visitor = await Person.arrive(browser, look);
