@@ -1,5 +1,6 @@
 //! The runtime through its public face: real SQLite, the demo model or a scripted one, no HTTP.
 
+#[allow(dead_code, reason = "each suite uses its part of what they share")]
 mod support {
     pub mod runtime;
 }

@@ -15,9 +15,8 @@ use super::auth::{bearer, check_token};
 use super::cookie;
 use super::edge::Place;
 use super::native::{
-    agents, branches, compactions, context, conversations, events, exports, feed, forks, imports, keys, messages,
-    meta, models,
-    operations, queue, regenerate, sessions, sign_in, tokens, tree, turns,
+    agents, branches, compactions, context, conversations, events, exports, feed, forks, imports, keys,
+    messages, meta, models, operations, queue, regenerate, sessions, sign_in, tokens, tree, turns,
 };
 use super::openapi;
 use super::prefer::Answer;

@@ -253,8 +253,7 @@ impl Actor {
                 }
             };
             let then = match mail {
-                Mail::LetGo if self.is_idle() && self.next.is_none() => match self.fall_asleep()
-                {
+                Mail::LetGo if self.is_idle() && self.next.is_none() => match self.fall_asleep() {
                     Asleep::Yes => return,
                     Asleep::No => Then::GoOn,
                 },
