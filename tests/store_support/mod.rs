@@ -169,7 +169,8 @@ impl Talk {
     pub fn say_under(&mut self, parent: Option<MessageId>, text: &str) -> MessageId {
         let mut message = self.message(Role::User, MessageStatus::Complete, parent);
         message.parts = vec![Part::Text { text: text.to_owned() }];
-        self.place(None, message)
+        // As every send, it begins a turn; only what an import brings belongs to none.
+        self.place(Some(TurnId::new()), message)
     }
 
     pub fn say(&mut self, text: &str) -> MessageId {
