@@ -19,8 +19,18 @@ impl Site {
         self.dir.path().join("data")
     }
 
+    /// Who may do what with a file, as soon as it is there: a server makes some of them with its first write.
     pub fn mode(&self, path: &str) -> u32 {
-        fs::metadata(self.dir.path().join(path)).unwrap().permissions().mode() & 0o777
+        let start = Instant::now();
+        loop {
+            match fs::metadata(self.dir.path().join(path)) {
+                Ok(found) => return found.permissions().mode() & 0o777,
+                Err(_) if start.elapsed() < Duration::from_secs(20) => {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                Err(error) => panic!("{path}: {error}"),
+            }
+        }
     }
 
     /// `weir` in this directory, with an environment of its own.
