@@ -154,6 +154,24 @@ async fn the_head_may_be_switched_while_a_turn_runs_and_everyone_sees_it() {
 }
 
 #[tokio::test]
+async fn a_switch_may_go_down_to_the_end_of_the_newest_branch() {
+    let (app, at) = demo().await;
+    let first = app.talk(&at, "count to 2").await;
+    app.talk(&at, "count to 3").await;
+    say(&app, &at, &json!({"text": "elsewhere, count to 1", "parent_id": null})).await;
+    let body = json!({"message_id": first["message_id"], "descend": true});
+    app.put(&format!("{at}/head"), &body).await.is(200);
+    assert_eq!(path(&app, &at).await, ["count to 2", "1, 2", "count to 3", "1, 2, 3"]);
+    // In a fork, down the path that it inherited, and on where it went from there.
+    let forked = fork(&app, &at, &json!({"message_id": first["messages"][1]["id"]})).await;
+    app.put(&format!("{forked}/head"), &body).await.is(200);
+    assert_eq!(path(&app, &forked).await, ["count to 2", "1, 2"]);
+    app.talk(&forked, "count to 4").await;
+    app.put(&format!("{forked}/head"), &body).await.is(200);
+    assert_eq!(path(&app, &forked).await.len(), 4);
+}
+
+#[tokio::test]
 async fn the_tree_shows_every_node_parents_first_in_pages() {
     let (app, at) = demo().await;
     app.talk(&at, "count to 2").await;

@@ -99,6 +99,9 @@ pub async fn get(
 #[serde(deny_unknown_fields)]
 pub struct HeadRequest {
     message_id: MessageId,
+    /// Go on down from there, to the end of the newest branch.
+    #[serde(default)]
+    descend: bool,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -121,7 +124,10 @@ pub async fn set_head(
     id: Owned<ConversationId>,
     Json { body, .. }: Json<HeadRequest>,
 ) -> Result<Answered<Head>> {
-    let message_id = id.message(&state, &scope, body.message_id).await?.id();
+    let mut message_id = id.message(&state, &scope, body.message_id).await?.id();
+    if body.descend {
+        message_id = state.runtime().store().newest_leaf(id.id(), message_id).await?;
+    }
     let receipt = order(&state, id.id(), Command::MoveHead { message_id }).await?;
     Ok(Answered(Head { head: message_id, cursor: state.runtime().cursor(receipt.seq) }))
 }

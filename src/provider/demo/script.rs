@@ -34,7 +34,10 @@ impl Script {
         });
         let given = given.unwrap_or_default();
         let marked = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('<');
-        let words: Vec<&str> = given.lines().filter(marked).flat_map(str::split_whitespace).take(8).collect();
+        let most = if request.purpose == Purpose::Title { 6 } else { 12 };
+        let says = |word: &&str| word.contains(char::is_alphanumeric);
+        let words = given.lines().filter(marked).flat_map(str::split_whitespace).filter(says);
+        let words: Vec<&str> = words.take(most).collect();
         let words = words.join(" ");
         let headings = request.prompt.system.iter().flat_map(|system| system.lines());
         let headings: Vec<&str> = headings.filter(|line| line.starts_with("## ")).collect();

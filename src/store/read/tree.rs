@@ -88,6 +88,12 @@ impl Store {
         self.read(move |tx| branch(tx, id, root, &places)).await
     }
 
+    /// The end of the newest branch below a message that the conversation sees. Without a scope: the caller has checked
+    /// that.
+    pub async fn newest_leaf(&self, id: ConversationId, from: MessageId) -> Result<MessageId, Error> {
+        self.read(move |tx| newest_leaf(tx, id, from)).await
+    }
+
     /// What a conversation made at or below a message, children before their parents.
     pub(in crate::store) async fn below(
         &self,
@@ -217,6 +223,38 @@ fn branch(
         }
     }
     Ok(Some(Branch { parent_id: root.parent_id, own: root.conversation_id == id, places: on_branch }))
+}
+
+const NEWEST_CHILD: &str = "
+    SELECT id FROM messages
+    WHERE conversation_id = :id AND parent_id = :parent_id
+      AND id NOT IN (SELECT message_id FROM deleted_branches WHERE conversation_id = :id)
+    ORDER BY id DESC LIMIT 1";
+
+/// What the conversation made itself is newer than what it found above its fork point.
+fn newest_leaf(tx: &Connection, id: ConversationId, from: MessageId) -> Result<MessageId, Error> {
+    let fork = tree::fork_point(tx, id)?;
+    let mut statement = tx.prepare_cached(NEWEST_CHILD)?;
+    let mut at = from;
+    loop {
+        let mut rows = statement.query(named_params! {":id": id.as_bytes(), ":parent_id": at.as_bytes()})?;
+        let own = rows.next()?.map(|row| row.get(0)).transpose()?.map(MessageId::from_bytes);
+        drop(rows);
+        let next = match (own, fork) {
+            (Some(own), _) => Some(own),
+            (None, Some(fork)) => inherited_child(tx, fork, at)?,
+            (None, None) => None,
+        };
+        let Some(next) = next else { return Ok(at) };
+        at = next;
+    }
+}
+
+/// The message below `parent` on the path to the fork point.
+fn inherited_child(tx: &Connection, fork: Node, parent: MessageId) -> Result<Option<MessageId>, Error> {
+    let Some(parent) = tree::node(tx, parent)? else { return Ok(None) };
+    let child = tree::ancestor(tx, fork, parent.depth + 1)?;
+    Ok(child.filter(|child| child.parent_id == Some(parent.id)).map(|child| child.id))
 }
 
 const CHILDREN: &str = "SELECT id FROM messages WHERE conversation_id = :id AND parent_id = :parent_id";

@@ -111,6 +111,21 @@ export class Api {
     return this.json(`/v1/conversations/${conversationId}/messages`, { query });
   }
 
+  /** Shows another branch; with `descend` the end of the newest one below that message. */
+  async setHead(conversationId: string, messageId: string, descend = false): Promise<void> {
+    await this.json(`/v1/conversations/${conversationId}/head`, { method: "PUT", body: { message_id: messageId, descend } });
+  }
+
+  /** Has a message answered anew, beside the answer that it has. */
+  regenerate(conversationId: string, messageId: string, key: string = newKey()): Promise<Sent> {
+    return this.sure(`/v1/conversations/${conversationId}/regenerate`, { message_id: messageId }, key);
+  }
+
+  /** A new conversation that begins at a message of this one. */
+  fork(conversationId: string, messageId: string, key: string = newKey()): Promise<Created> {
+    return this.sure(`/v1/conversations/${conversationId}/fork`, { message_id: messageId }, key);
+  }
+
   cancel(turnId: string): Promise<Turn> {
     return this.json(`/v1/turns/${turnId}/cancel`, { method: "POST" });
   }

@@ -1,10 +1,11 @@
 /** What one turn made: all of its messages, as one answer. */
 
 import { textOf, type Call, type FoldedMessage, type FoldedTurn, type Part } from "@weir/client";
-import { Check, Copy } from "lucide-react";
+import { Check, Copy, GitFork, RotateCcw } from "lucide-react";
 import { memo, useState } from "react";
 import { Waiting } from "../look/Waiting";
 import { Markdown } from "../markdown/Markdown";
+import { useBranches } from "./branches";
 import { plainText, wasResumed, type Standing } from "./exchange";
 import { Ending } from "./Ending";
 import { Reasoning } from "./Reasoning";
@@ -40,6 +41,7 @@ export const AnswerCard = memo(
         {!isGoing && messages.length > 0 && (
           <footer className="answer-foot">
             {text !== "" && <CopyButton text={text} />}
+            <BranchButtons messages={messages} />
             <Siblings siblings={messages[0]?.siblings} what="answer" />
             <Footnote messages={messages} />
           </footer>
@@ -110,6 +112,22 @@ function PartView({ part, call, isStreaming }: { part: Part; call: Call | undefi
 
 function isSpeaking(message: FoldedMessage | undefined): boolean {
   return message?.status === "streaming" && message.parts.some((part) => textOf(part) !== "");
+}
+
+function BranchButtons({ messages }: { messages: readonly FoldedMessage[] }) {
+  const branches = useBranches();
+  const last = messages.at(-1);
+  if (!branches || !last) return null;
+  return (
+    <>
+      <button type="button" className="icon-button small" aria-label="Answer again" title="Answer again" onClick={() => branches.regenerate(last.id)}>
+        <RotateCcw aria-hidden />
+      </button>
+      <button type="button" className="icon-button small" aria-label="Fork here" title="Go on from here in a new conversation" onClick={() => branches.fork(last.id)}>
+        <GitFork aria-hidden />
+      </button>
+    </>
+  );
 }
 
 const COPIED_FOR = 1_500;

@@ -8,6 +8,7 @@ import { complain } from "../look/Toast";
 import { Waiting } from "../look/Waiting";
 import { go } from "../route";
 import { api } from "../server";
+import { BranchesProvider, useBranchesOf } from "./branches";
 import { modelsOf, offered, useChoice, type Catalogue } from "./catalogue";
 import { ChatHead } from "./ChatHead";
 import { Composer } from "./Composer";
@@ -73,6 +74,7 @@ function OpenChat({ id, title, view, loadOlder, catalogue, conversations, onOpen
   const [sends, setSends] = useState(0);
   const shown = useExchanges(view);
   const turn = liveTurn(view.path, view.turns);
+  const branches = useBranchesOf(id);
   useAnswerAnnounced(shown, turn !== undefined);
 
   const { model, effort } = offered(choice, modelsOf(catalogue, agent));
@@ -87,7 +89,9 @@ function OpenChat({ id, title, view, loadOlder, catalogue, conversations, onOpen
   return (
     <main className="chat">
       <ChatHead title={title} onOpenList={onOpenList} />
-      <Transcript exchanges={shown} turns={view.turns} isBusy={turn !== undefined} sends={sends} hasOlder={view.hasOlder} loadOlder={loadOlder} />
+      <BranchesProvider value={branches}>
+        <Transcript exchanges={shown} turns={view.turns} isBusy={turn !== undefined} sends={sends} hasOlder={view.hasOlder} loadOlder={loadOlder} />
+      </BranchesProvider>
       <div className="chat-foot">
         <Queue conversationId={id} queue={view.queue} />
         <Composer place={id} isBusy={turn !== undefined} way={[model, effort]} onSend={send} onStop={stop}>
