@@ -27,6 +27,14 @@ pub struct Compaction {
     pub created_at: Timestamp,
 }
 
+/// What people are told of a summary that the model wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    Made,
+    /// It freed too little, and so did the one before: no more of them come by themselves.
+    Futile,
+}
+
 /// How many messages of a path are to be summarised, oldest first, so that what is left takes at most `keep` tokens:
 /// whole exchanges if that leaves any, else whole steps of the last one. Never the last message, and never one that
 /// was cut and is gone on with. `None` where nothing is gained.

@@ -8,7 +8,7 @@ use tracing::info;
 use super::agent::Agent;
 use super::context::Call;
 use super::{Error, Shared};
-use crate::chat::compaction::{Compaction, cut};
+use crate::chat::compaction::{Compaction, Told, cut, is_futile};
 use crate::chat::context::{Item, PathMessage, Prompt, spoken, tokens};
 use crate::chat::event::{Problem, Settings};
 use crate::chat::message::{Part, Role};
@@ -46,11 +46,17 @@ pub enum NotCompacted {
     Model(Problem),
 }
 
+/// A summary, and what people are told of it.
+pub(super) struct Summary {
+    pub compaction: Compaction,
+    pub told: Told,
+}
+
 pub(super) async fn summarise(
     shared: &Shared,
     id: ConversationId,
     wanted: &Wanted,
-) -> Result<Compaction, Error> {
+) -> Result<Summary, Error> {
     let agent = shared.agents.get(&wanted.agent).ok_or(Error::UnknownAgent)?;
     let failed = |failure: provider::Failure| Error::NotCompacted(NotCompacted::Model(failure.problem()));
     let model = agent.model(agent.options.compaction_model.as_deref()).await.map_err(failed)?;
@@ -93,7 +99,10 @@ pub(super) async fn summarise(
         created_at: shared.clock.now(),
     };
     info!(messages = count, tokens_before, tokens_after = compaction.tokens_after, "summarised");
-    Ok(compaction)
+    let mut all = path.compactions;
+    all.push(compaction.clone());
+    let told = if is_futile(&all) { Told::Futile } else { Told::Made };
+    Ok(Summary { compaction, told })
 }
 
 /// A text of the model's, whole or not at all.

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tracing::{Instrument, debug, error, info_span, warn};
 
 use super::batch::Batch;
-use super::compaction::{self, Wanted};
+use super::compaction::{self, Summary, Wanted};
 use super::effect::{self, Said};
 use super::live::Live;
 use super::open_text::OpenTexts;
@@ -54,7 +54,7 @@ pub(super) enum Mail {
         wanted: Box<Wanted>,
         reply: Option<CompactionReply>,
     },
-    Compacted(Result<Compaction, Error>),
+    Compacted(Result<Summary, Error>),
     /// A name for a conversation that has none.
     Titled(Option<String>),
     /// Whoever wants to write here instead asks an idle actor to fall asleep now.
@@ -357,11 +357,11 @@ impl Actor {
         self.compacting = Some(Compacting { abort, waiting: reply.into_iter().collect() });
     }
 
-    async fn take_summary(&mut self, summary: Result<Compaction, Error>) -> Then {
+    async fn take_summary(&mut self, summary: Result<Summary, Error>) -> Then {
         let waiting = self.compacting.take().map(|compacting| compacting.waiting).unwrap_or_default();
         let (answer, then) = match summary {
-            Ok(compaction) => {
-                let command = Command::Compact { compaction: Box::new(compaction.clone()) };
+            Ok(Summary { compaction, told }) => {
+                let command = Command::Compact { compaction: Box::new(compaction.clone()), told: Some(told) };
                 match self.carry_out(Order::plain(command)).await {
                     Ok(_) => (Ok(compaction), Then::GoOn),
                     Err(error) if error.leaves_the_log_unknown() => (Err(error.clone()), Then::Stop(error)),

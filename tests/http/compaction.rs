@@ -267,6 +267,9 @@ async fn two_summaries_that_free_too_little_are_the_last_that_come_by_themselves
     let asked = script.requests().iter().filter(|request| request.purpose == Purpose::Summary).count();
     let made = items(&app.get(&format!("{at}/compactions")).await.is(200)).len();
     assert!((2..=4).contains(&made), "{made} summaries, {asked} asked for");
+    let log = log(&app, &at).await;
+    let told = log.iter().filter(|event| event.data["code"] == "compaction-futile").count();
+    assert_eq!(told, 1, "it says so, once");
 }
 
 #[tokio::test]

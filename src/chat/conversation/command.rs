@@ -7,7 +7,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{ConversationChanges, ConversationInfo, ForkPoint, MAX_QUEUED_TURNS, MAX_RUNNING_TURNS};
-use crate::chat::compaction::Compaction;
+use crate::chat::compaction::{Compaction, Told};
 use crate::chat::message::{Marks, Part};
 use crate::chat::turn::{Input, Limits, Recovery, TurnRequest};
 use crate::id::{CompactionId, MessageId, TurnId};
@@ -35,6 +35,8 @@ pub enum Command {
     },
     Compact {
         compaction: Box<Compaction>,
+        /// Absent where a person wrote it.
+        told: Option<Told>,
     },
     Uncompact {
         compaction_id: CompactionId,

@@ -6,7 +6,7 @@ use super::{
     Command, Conversation, ConversationInfo, Doomed, ForkPoint, MAX_QUEUED_TURNS, MAX_RUNNING_TURNS, OnBusy,
     Parent, Queued, Refusal, Regenerate, Send,
 };
-use crate::chat::compaction::Compaction;
+use crate::chat::compaction::{Compaction, Told};
 use crate::chat::event::{Entry, Event};
 use crate::chat::message::{Message, MessageStatus, Part, Role};
 use crate::chat::turn::{self, Decision, Effect, Input, QueuedTurn, Stamp, Turn, TurnPlan, TurnState};
@@ -24,7 +24,7 @@ pub fn decide(conversation: &Conversation, command: Command, stamp: &Stamp) -> R
         Command::MoveHead { message_id } => Ok(move_head(conversation, message_id)),
         Command::DeleteBranch(doomed) => Ok(delete_branch(conversation, &doomed, stamp)),
         Command::Mark { message_id, marks } => Ok(Decision::of(Event::MessageMarked { message_id, marks })),
-        Command::Compact { compaction } => Ok(compact(*compaction)),
+        Command::Compact { compaction, told } => Ok(compact(*compaction, told)),
         Command::Uncompact { compaction_id, message_id } => {
             Ok(Decision::of(Event::ConversationUncompacted { compaction_id, message_id }))
         }
@@ -83,16 +83,21 @@ fn regenerate(conversation: &Conversation, asked: Regenerate, stamp: &Stamp) -> 
     Ok(draft.decision)
 }
 
-fn compact(compaction: Compaction) -> Decision {
-    let by_model = compaction.model.is_some();
+fn compact(compaction: Compaction, told: Option<Told>) -> Decision {
     let mut decision = Decision::of(Event::ConversationCompacted { compaction });
-    // What a person wrote, they know.
-    if by_model {
-        let text =
-            "The beginning of the conversation was summarised for the model. Everything stays readable.";
-        let (code, text) = ("compacted".to_owned(), text.to_owned());
-        decision.event(Event::Notice { turn_id: None, code, text });
-    }
+    let (code, text) = match told {
+        None => return decision,
+        Some(Told::Made) => (
+            "compacted",
+            "The beginning of the conversation was summarised for the model. Everything stays readable.",
+        ),
+        Some(Told::Futile) => (
+            "compaction-futile",
+            "The beginning of the conversation was summarised again, and little was gained. It will not be done again \
+             by itself; what does not fit is left out, the oldest first.",
+        ),
+    };
+    decision.event(Event::Notice { turn_id: None, code: code.to_owned(), text: text.to_owned() });
     decision
 }
 

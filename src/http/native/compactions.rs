@@ -134,7 +134,7 @@ pub async fn edit(
         requested_by: Some(scope.user_id),
         ..before
     };
-    order(&state, id.id(), Command::Compact { compaction: Box::new(compaction.clone()) }).await?;
+    order(&state, id.id(), Command::Compact { compaction: Box::new(compaction.clone()), told: None }).await?;
     Ok(Answered(compaction))
 }
 
