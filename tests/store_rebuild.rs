@@ -8,8 +8,11 @@ use proptest::prelude::*;
 use rusqlite::types::Value;
 use store_support::{NOW, Talk, options, replayed, scope};
 use tempfile::TempDir;
+use weir::chat::compaction::Compaction;
+use weir::chat::conversation::ForkPoint;
 use weir::chat::event::{Event, Seq};
-use weir::id::MessageId;
+use weir::chat::message::Marks;
+use weir::id::{CompactionId, MessageId};
 use weir::store::{
     Batch, Error, IdempotencyKey, KeyScope, Lane, Options, Record, Replicate, ReplicateError, Store,
 };
@@ -217,6 +220,54 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(run(rounds));
     }
+}
+
+#[tokio::test]
+async fn forks_what_is_said_about_messages_and_erased_branches_are_rebuilt_too() {
+    let (dir, kept, scope) = (tempfile::tempdir().unwrap(), Kept::default(), scope());
+    let with = |dir: &TempDir| Options { replica: Box::new(kept.clone()), ..options(dir) };
+    let (store, _) = Store::open(with(&dir), NOW).unwrap();
+    let mut talk = Talk::new(&scope);
+    let first = talk.create().say("a beginning");
+    let turn = talk.start_turn(first);
+    let answer = talk.answer(turn);
+    talk.part(answer, 0).delta(answer, 0, "an answer").complete(answer).end_turn(turn);
+    let marks = Marks { branch_name: Some("Plan B".to_owned()), starred: true, pinned: true };
+    talk.event(Event::MessageMarked { message_id: first, marks });
+    let compaction = Compaction {
+        id: CompactionId::new(),
+        message_id: answer,
+        summary: "in short".to_owned(),
+        model: None,
+        requested_by: None,
+        tokens_before: 9,
+        tokens_after: 1,
+        created_at: NOW,
+    };
+    talk.event(Event::ConversationCompacted { compaction: compaction.clone() }).committed(&store).await;
+
+    let mut fork = Talk::new(&scope);
+    let origin = ForkPoint { conversation_id: talk.id, message_id: answer };
+    fork.create().event(Event::ConversationForked { origin }).committed(&store).await;
+    fork.say_under(Some(answer), "another way");
+    fork.event(Event::ConversationUncompacted { compaction_id: compaction.id, message_id: answer });
+    fork.committed(&store).await;
+
+    let doomed = talk.say_under(Some(answer), "a secret");
+    let turn = talk.start_turn(doomed);
+    let last = talk.answer_under(turn, Some(doomed));
+    talk.part(last, 0).delta(last, 0, "another secret").complete(last).end_turn(turn);
+    talk.event(Event::HeadChanged { head: Some(answer) });
+    talk.event(Event::BranchDeleted { message_id: doomed }).committed(&store).await;
+    store.erase_branch(talk.id, doomed).await.unwrap();
+    talk.event(Event::ConversationDeleted {}).committed(&store).await;
+    store.tidy(NOW).await.unwrap();
+    assert_eq!(store.path(&scope, fork.id, None, None, 9).await.unwrap().unwrap().messages.len(), 3);
+    store.close().await;
+
+    let copy = tempfile::tempdir().unwrap();
+    Store::rebuild(options(&copy), NOW, kept.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(tables(&dir), tables(&copy));
 }
 
 #[tokio::test]
