@@ -110,7 +110,7 @@ impl Upstream {
             ("frugal", CONTINUES, "max_tokens = 10"),
         ] {
             config.push_str(&format!(
-                "[agents.{agent}]\nprovider = \"mock\"\nmodel = \"{model}\"\ncontext_tokens = 1000000\n{rest}\n"
+                "[agents.{agent}]\nprovider = \"mock\"\nmodel = \"{model}\"\ncontext_tokens = 1000000\ntitles = false\n{rest}\n"
             ));
         }
         config
