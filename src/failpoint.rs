@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Mutex;
 
-/// Every failpoint, in the order in which a send and its answer come past them.
+/// Every failpoint of a send, in the order in which it and its answer come past them.
 pub const NAMES: &[&str] = &[
     "runtime::before_commit",
     "store::before_apply",
@@ -15,6 +15,9 @@ pub const NAMES: &[&str] = &[
     "runtime::after_publish",
     "runtime::before_answer",
 ];
+
+/// Those that only trees come past: a summary before it is committed, and the slices in which a branch is erased.
+pub const OF_TREES: &[&str] = &["runtime::summarised", "store::before_erasing", "store::before_erased"];
 
 /// Names the file that says where to stop: `<failpoint> <hit>`. It may come and go while the process runs.
 const FILE: &str = "WEIR_FAILPOINT_FILE";
@@ -27,7 +30,7 @@ pub fn set_up() {
     std::mem::forget(scenario);
     let Ok(file) = std::env::var(FILE) else { return };
     let file: &'static str = file.leak();
-    for name in NAMES {
+    for name in NAMES.iter().chain(OF_TREES) {
         fail::cfg_callback(*name, move || pass(name, Path::new(file)))
             .expect("a failpoint can be configured");
     }

@@ -361,6 +361,7 @@ impl Actor {
         let waiting = self.compacting.take().map(|compacting| compacting.waiting).unwrap_or_default();
         let (answer, then) = match summary {
             Ok(Summary { compaction, told }) => {
+                fail::fail_point!("runtime::summarised");
                 let command = Command::Compact { compaction: Box::new(compaction.clone()), told: Some(told) };
                 match self.carry_out(Order::plain(command)).await {
                     Ok(_) => (Ok(compaction), Then::GoOn),

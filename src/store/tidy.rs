@@ -46,9 +46,11 @@ impl Store {
     /// Erases what a deleted branch leaves behind; what forks need of it stays.
     pub async fn erase_branch(&self, conversation_id: ConversationId, root: MessageId) -> Result<(), Error> {
         for messages in self.below(conversation_id, root).await?.chunks(ERASED_AT_ONCE) {
+            fail::fail_point!("store::before_erasing");
             let message_ids = messages.to_vec();
             self.upkeep(Record::Erase { conversation_id, message_ids }).await?;
         }
+        fail::fail_point!("store::before_erased");
         self.upkeep(Record::Erased { conversation_id, message_id: root }).await
     }
 

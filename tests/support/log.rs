@@ -44,6 +44,9 @@ impl Log {
         }
         let piece = match event["type"].as_str() {
             Some("part.delta") => text_of(prev, event)?,
+            Some("redacted") if event["through"] != seq || seq <= prev => {
+                return Err(format!("not a stretch of the log: {event}"));
+            }
             Some(_) => Piece::Event(event.clone()),
             None => return Err(format!("no type in {event}")),
         };
@@ -101,6 +104,40 @@ impl Log {
         Err(match differs {
             Some((shown, stored)) => format!("shown was {shown:?}\nstored is {stored:?}"),
             None => format!("{} pieces were shown, {} are stored", self.pieces.len(), stored.pieces.len()),
+        })
+    }
+
+    /// Fails unless `whole` holds the same, but for what it has redacted since. What was redacted stays so.
+    pub fn is_part_of_what_is_left(&self, whole: &Self) -> Result<(), String> {
+        let is_left = |from: u64, to: u64| match from < to {
+            true => self.between(from, to).is_part_of(whole),
+            false => Ok(()),
+        };
+        let mut from = self.start;
+        for (prev, seq) in whole.redactions() {
+            is_left(from, prev.min(self.end))?;
+            from = from.max(seq);
+        }
+        is_left(from, self.end)
+    }
+
+    /// The positions before and after each redaction.
+    pub fn redactions(&self) -> impl Iterator<Item = (u64, u64)> {
+        let redacted = |piece: &&Piece| matches!(piece, Piece::Event(event) if event["type"] == "redacted");
+        self.pieces.iter().filter(redacted).map(|piece| (piece.prev(), piece.prev() + piece.width()))
+    }
+
+    /// Whether anything is said of a message, or by it.
+    pub fn speaks_of(&self, message_id: &str) -> bool {
+        self.pieces.iter().any(|piece| match piece {
+            Piece::Text { of, .. } => of.message_id == message_id,
+            Piece::Event(event) => {
+                let kind = event["type"].as_str().unwrap_or_default();
+                let of_it = kind.starts_with("part.") || kind == "message.completed";
+                event["message"]["id"] == message_id
+                    || event["call"]["message_id"] == message_id
+                    || (of_it && event["message_id"] == message_id)
+            }
         })
     }
 
@@ -172,6 +209,9 @@ impl Piece {
 
     pub fn width(&self) -> u64 {
         match self {
+            Self::Event(event) if event["type"] == "redacted" => {
+                event["through"].as_u64().map_or(1, |through| through - self.prev())
+            }
             Self::Event(_) => 1,
             Self::Text { text, .. } => text.len() as u64,
         }

@@ -15,6 +15,8 @@ pub struct Tables {
     pub messages: BTreeMap<String, Message>,
     pub head: Option<String>,
     pub turns: BTreeMap<String, Turn>,
+    /// The summaries that hold, by id.
+    pub compactions: BTreeMap<String, Value>,
     calls: BTreeMap<String, Vec<String>>,
     proposed: BTreeMap<String, Value>,
 }
@@ -53,7 +55,17 @@ impl Message {
 impl Tables {
     /// Applies the log to nothing. Fails where the log contradicts itself.
     pub fn of(log: &Log) -> Result<Self, String> {
+        Self::of_fork(log, &[])
+    }
+
+    /// Of a conversation that began below these messages of another one.
+    pub fn of_fork(log: &Log, above: &[Value]) -> Result<Self, String> {
         let mut tables = Self::default();
+        for body in above {
+            let seq = body["seq"].as_u64().ok_or(format!("no `seq` in {body}"))?;
+            let message = Message { body: body.clone(), seq, open: BTreeSet::new() };
+            tables.messages.insert(message.string("id").to_owned(), message);
+        }
         if log.start != 0 {
             return Err(format!("the log begins at {}", log.start));
         }
@@ -70,7 +82,10 @@ impl Tables {
         let string = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
         let kind = string("type");
         self.turn(&kind, event)?;
-        if let Some(message) = self.messages.get_mut(&string("message_id")) {
+        let changes_it = kind.starts_with("part.") || kind == "message.completed";
+        if let Some(message) = self.messages.get_mut(&string("message_id"))
+            && changes_it
+        {
             message.seq = seq_of(event);
         }
         match kind.as_str() {
@@ -89,6 +104,16 @@ impl Tables {
                 }
             }
             "conversation.head_changed" => self.head = event["head"].as_str().map(str::to_owned),
+            "conversation.forked" => self.head = event["origin"]["message_id"].as_str().map(str::to_owned),
+            "branch.deleted" => self.delete(&string("message_id")),
+            "conversation.compacted" => {
+                let compaction = event["compaction"].clone();
+                let id = compaction["id"].as_str().ok_or("a summary without an id")?.to_owned();
+                self.compactions.insert(id, compaction);
+            }
+            "conversation.uncompacted" => {
+                self.compactions.remove(&string("compaction_id"));
+            }
             "part.started" => {
                 let message = self.streaming(&string("message_id"))?;
                 let parts = message.body["parts"].as_array_mut().ok_or("no parts")?;
@@ -137,6 +162,17 @@ impl Tables {
             _ => {}
         }
         Ok(())
+    }
+
+    /// A message and all below it; what is redacted already was below it as well.
+    fn delete(&mut self, root: &str) {
+        let below = |id: &String| self.path(id).iter().any(|message| message.string("id") == root);
+        let gone: Vec<String> = self.messages.keys().filter(|id| below(id)).cloned().collect();
+        self.messages.retain(|id, _| !gone.contains(id));
+        let messages = &self.messages;
+        self.compactions.retain(|_, compaction| {
+            compaction["message_id"].as_str().is_some_and(|id| messages.contains_key(id))
+        });
     }
 
     fn turn(&mut self, kind: &str, event: &Value) -> Result<(), String> {
@@ -325,7 +361,7 @@ impl Tables {
 }
 
 /// All messages up to this one, oldest first.
-async fn whole_path(client: &Client, base: &str, leaf: &str) -> Vec<Value> {
+pub async fn whole_path(client: &Client, base: &str, leaf: &str) -> Vec<Value> {
     let mut before = String::new();
     let mut path = Vec::new();
     loop {

@@ -24,6 +24,9 @@ use super::within;
 /// What the server says when it asks a model to go on.
 const GO_ON: &str = include_str!("../../prompts/continue.md");
 
+/// How the server begins when it wants a summary.
+const COMPACT: &str = include_str!("../../prompts/compact.md");
+
 /// Goes on from a trailing answer, and from being asked to in words.
 pub const CONTINUES: &str = "continues";
 /// Refuses a trailing answer with 400; goes on when asked to in words.
@@ -190,7 +193,21 @@ async fn models() -> Json<Value> {
     Json(json!({"object": "list", "data": models}))
 }
 
+/// What it says when it is asked for one.
+pub fn summary() -> String {
+    Script::new("summary", 900).answer().trim().to_owned()
+}
+
+fn wants_a_summary(body: &Value) -> bool {
+    let begins = COMPACT.lines().next().unwrap_or_default();
+    let system = body["messages"][0]["content"].as_str();
+    system.is_some_and(|system| system.starts_with(begins))
+}
+
 async fn complete(State(upstream): State<Upstream>, Json(body): Json<Value>) -> Response {
+    if wants_a_summary(&body) {
+        return upstream.speak(|wire| async move { wire.summarise().await });
+    }
     let asked = match Asked::read(&body) {
         Ok(asked) => asked,
         Err(wrong) => {
@@ -227,18 +244,10 @@ async fn complete(State(upstream): State<Upstream>, Json(body): Json<Value>) -> 
         Some(Fault::Silent) => upstream.hold(&asked.script.id).await,
         Some(Fault::Hold | Fault::Eof | Fault::Reset) | None => {}
     }
-    let (sender, receiver) = mpsc::channel(1);
-    tokio::spawn(async move {
+    upstream.speak(|wire| async move {
         let _answering = answering;
-        let wire = Wire { sender, upstream: upstream.clone() };
-        // Whoever asked may hang up at any time.
-        if wire.answer(&asked, &rest, fault).await.is_ok() {
-            upstream.inner.served.fetch_add(1, Ordering::Relaxed);
-        }
-    });
-    let chunks =
-        stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) });
-    ([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(chunks)).into_response()
+        wire.answer(&asked, &rest, fault).await
+    })
 }
 
 fn refuse(status: StatusCode) -> Response {
@@ -255,6 +264,7 @@ impl Asked {
             let content = message["content"].as_str().unwrap_or_default();
             match message["role"].as_str() {
                 Some("user") if content == GO_ON.trim() => told_to_go_on = true,
+                Some("user") if content.trim_end().ends_with(&summary()) => {}
                 Some("user") => {
                     let said = Script::parse(content).ok_or(format!("not a script: {content:?}"))?;
                     (script, given, called, told_to_go_on) = (Some(said), String::new(), false, false);
@@ -293,6 +303,25 @@ impl Asked {
 }
 
 impl Upstream {
+    /// A stream that says what `words` put on the wire.
+    fn speak<W>(&self, words: impl FnOnce(Wire) -> W) -> Response
+    where
+        W: Future<Output = Result<(), HungUp>> + Send + 'static,
+    {
+        let (sender, receiver) = mpsc::channel(1);
+        let (wire, inner) = (Wire { sender, upstream: self.clone() }, self.inner.clone());
+        let words = words(wire);
+        tokio::spawn(async move {
+            // Whoever asked may hang up at any time.
+            if words.await.is_ok() {
+                inner.served.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let chunks =
+            stream::unfold(receiver, |mut receiver| async move { Some((receiver.recv().await?, receiver)) });
+        ([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(chunks)).into_response()
+    }
+
     async fn hold(&self, id: &str) {
         let mut released = self.inner.released.subscribe();
         let free = |released: &Released| released.all || released.ids.contains(id);
@@ -340,7 +369,18 @@ impl Wire {
         } else {
             "stop"
         };
-        self.chunk(&json!({"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]})).await?;
+        self.finish(finish).await
+    }
+
+    async fn summarise(&self) -> Result<(), HungUp> {
+        for piece in pieces(&summary(), 0) {
+            self.delta(json!({"content": piece})).await?;
+        }
+        self.finish("stop").await
+    }
+
+    async fn finish(&self, reason: &str) -> Result<(), HungUp> {
+        self.chunk(&json!({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})).await?;
         let usage = json!({"prompt_tokens": 7, "completion_tokens": 11, "total_tokens": 18});
         self.chunk(&json!({"choices": [], "usage": usage})).await?;
         self.send(Ok("data: [DONE]\n\n".into())).await
