@@ -493,10 +493,10 @@ impl Talk {
             let What::Delete { root, below } = &done.what else { continue };
             let committed = log.events_of_type("branch.deleted").any(|event| event["message_id"] == **root);
             let status = done.reply.as_ref().map(|reply| reply.status);
-            if status == Some(204) {
-                if let Some(id) = below.iter().find(|id| log.speaks_of(id)) {
-                    return Err(format!("{id} was said to be deleted, and the log speaks of it"));
-                }
+            if status == Some(204)
+                && let Some(id) = below.iter().find(|id| log.speaks_of(id))
+            {
+                return Err(format!("{id} was said to be deleted, and the log speaks of it"));
             }
             match (status, committed) {
                 (Some(204 | 404) | None, true) => self.deleted.extend(below.iter().cloned()),

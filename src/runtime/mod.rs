@@ -237,6 +237,14 @@ impl Runtime {
         Ok(receipt)
     }
 
+    /// What a request under this key was answered before, if it was.
+    pub async fn first_answer(&self, key: Option<&Idempotency>) -> Result<Option<Receipt>, Error> {
+        match key {
+            Some(key) => self.0.first_answer(key).await,
+            None => Ok(None),
+        }
+    }
+
     /// Summarises the beginning of a path. Goes on where the caller stops waiting.
     pub async fn compact(&self, id: ConversationId, wanted: Wanted) -> Result<Compaction, Error> {
         self.check_open()?;

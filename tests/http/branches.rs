@@ -123,6 +123,17 @@ async fn a_regenerate_under_the_same_key_is_made_once() {
     };
     let (first, second) = (ask().await.is(202), ask().await.is(202));
     assert_eq!(first["turn"]["id"], second["turn"]["id"]);
+    // Also once the old answer is gone that it was asked beside.
+    let named = app.talk(&app.conversation().await, "count to 2").await;
+    let at = format!("/v1/conversations/{}", named["turn"]["conversation_id"].as_str().unwrap());
+    let old = &named["messages"][1]["id"];
+    let ask = || {
+        let request = app.request(Method::POST, &format!("{at}/regenerate"), &app.people.owner);
+        Answer::of(request.header("Idempotency-Key", "named").json(&json!({"message_id": old})))
+    };
+    let first = ask().await.is(202);
+    app.delete(&format!("{at}/messages/{}", old.as_str().unwrap())).await.is(204);
+    assert_eq!(ask().await.is(202)["turn"]["id"], first["turn"]["id"]);
 }
 
 #[tokio::test]
@@ -303,6 +314,10 @@ async fn a_fork_under_the_same_key_is_made_once() {
     };
     let (first, second) = (ask().await.is(201), ask().await.is(201));
     assert_eq!(first["conversation"]["id"], second["conversation"]["id"]);
+    // Also once the message is gone that it began at.
+    let root = items(&app.get(&format!("{at}/tree")).await.is(200))[0]["id"].as_str().unwrap().to_owned();
+    app.delete(&format!("{at}/messages/{root}")).await.is(204);
+    assert_eq!(ask().await.is(201)["conversation"]["id"], first["conversation"]["id"]);
 }
 
 #[tokio::test]

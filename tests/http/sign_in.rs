@@ -266,7 +266,11 @@ async fn guessing_passwords_ends_soon_and_the_answer_says_when_to_go_on() {
     let app = TestApp::demo().await;
     app.sign_up(app.directory.owner(), "Ada").await;
     let mut refused = 0;
-    for n in 0..14 {
+    // The slower the machine, the more of the allowance comes back meanwhile.
+    for n in 0..60 {
+        if refused == 3 {
+            break;
+        }
         let answer = log_in(&app, "Ada", &format!("guess number {n}")).await;
         match answer.status.as_u16() {
             401 => assert_eq!(refused, 0, "once refused, refused for a while"),
@@ -279,7 +283,7 @@ async fn guessing_passwords_ends_soon_and_the_answer_says_when_to_go_on() {
             other => panic!("{other}: {}", answer.text),
         }
     }
-    assert!(refused >= 3, "{refused}");
+    assert_eq!(refused, 3);
     // Even the right password has to wait now, but not someone else's.
     assert_eq!(log_in(&app, "Ada", PASSWORD).await.status, 429);
     assert_eq!(log_in(&app, "Bob", "some password").await.status, 401);

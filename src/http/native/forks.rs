@@ -56,6 +56,10 @@ pub async fn fork(
     let origin = &id.conversation().info;
     let operation = format!("POST fork {}", origin.id);
     let idempotency = key.of(KeyScope::Workspace(scope.workspace_id), scope.user_id, &operation, &bytes);
+    // Also where the message that it named is gone by now.
+    if let Some(first) = state.runtime().first_answer(idempotency.as_ref()).await? {
+        return created(&state, &scope, first).await;
+    }
     let page = state.runtime().store().path(&scope, id.id(), body.message_id, None, 1).await?;
     let found = page.ok_or_else(Error::not_found)?.messages.into_iter().next();
     let message = found.ok_or_else(|| Error::new(Kind::Conflict, "there is no message to fork at yet"))?;

@@ -61,6 +61,10 @@ pub async fn regenerate(
     Json { body, bytes }: Json<RegenerateRequest>,
 ) -> Result<Response> {
     let key = key.of(KeyScope::Conversation(id.id()), scope.user_id, "POST regenerate", &bytes);
+    // Also where the message that it named is gone by now.
+    if let Some(first) = state.runtime().first_answer(key.as_ref()).await? {
+        return receipted(&state, scope, answer, first).await;
+    }
     if let Some(model) = &body.model {
         limits::line("/model", model, NAME_CHARS)?;
     }
