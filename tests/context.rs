@@ -202,6 +202,20 @@ proptest! {
 }
 
 #[test]
+fn a_pinned_message_that_stands_elsewhere_is_told_byte_for_byte() {
+    let asked = Said { answer: false, cut: false, text: 5, outputs: Vec::new(), pinned: false };
+    let answered = Said { answer: true, text: 600, ..asked.clone() };
+    let mut path = path(&[asked.clone(), answered, asked]);
+    let words = "  fn main() {\n    // indented\n}\n\n";
+    path[1].parts[0].part = Part::Text { text: words.to_owned() };
+    let pinned = BTreeSet::from([id(1)]);
+    let context = fit(Given { path, pinned, budget: 200, ..Given::default() }).unwrap();
+    let told = whole(&context);
+    assert!(told.contains(&format!("<message from=\"person\">\n{words}\n</message>")), "{told}");
+    assert_eq!(context.fates[&id(1)].state, FateState::Sent);
+}
+
+#[test]
 fn an_old_output_is_shortened_by_a_marker_that_names_its_call() {
     let long = Said { answer: true, cut: false, text: 5, outputs: vec![9000], pinned: false };
     let short = Said { outputs: vec![10], ..long.clone() };

@@ -264,7 +264,7 @@ fn quoted(message: &PathMessage) -> String {
         Role::Assistant => "assistant",
         Role::System => "system",
     };
-    format!("\n<message from=\"{who}\">\n{}\n</message>\n", spoken(message).trim())
+    format!("\n<message from=\"{who}\">\n{}\n</message>\n", spoken(message))
 }
 
 /// A message in words: its text, and what its tools were asked and said.
