@@ -1,5 +1,6 @@
 //! Somebody who guesses passwords, from ever other addresses and for ever other accounts. A line of standard input,
-//! `<attempts> <milliseconds>`, says how often and within which time; a line of standard output answers what came back.
+//! `<path> <attempts> <milliseconds>`, says how often and within which time; a line of standard output answers what came
+//! back. The same body at another path shows what so many requests cost that try no password.
 
 use std::io::{BufRead, Read, Write};
 use std::net::TcpStream;
@@ -25,7 +26,9 @@ pub fn run(address: &str) -> anyhow::Result<()> {
     let seed = AtomicU64::new(1);
     for line in std::io::stdin().lock().lines() {
         let line = line?;
-        let (attempts, millis) = line.split_once(' ').context("two numbers")?;
+        let mut words = line.split(' ');
+        let mut word = || words.next().context("a path and two numbers");
+        let (path, attempts, millis) = (word()?, word()?, word()?);
         let (attempts, millis): (u64, u64) = (attempts.parse()?, millis.parse()?);
         let (began, next) = (Instant::now(), AtomicU64::new(0));
         let due = |attempt: u64| {
@@ -37,7 +40,7 @@ pub fn run(address: &str) -> anyhow::Result<()> {
         };
         let repelled = std::thread::scope(|scope| {
             let hand =
-                |_| scope.spawn(|| guess(address, || due(next.fetch_add(1, Ordering::Relaxed)), &seed));
+                |_| scope.spawn(|| guess(address, path, || due(next.fetch_add(1, Ordering::Relaxed)), &seed));
             let hands: Vec<_> = (0..HANDS).map(hand).collect();
             let joined = hands.into_iter().map(|hand| hand.join().expect("a hand does not panic"));
             joined.collect::<anyhow::Result<Vec<_>>>()
@@ -52,7 +55,12 @@ pub fn run(address: &str) -> anyhow::Result<()> {
 }
 
 /// Attempts on one connection, each when it is due; whoever waits for an answer leaves the next to the others.
-fn guess(address: &str, next: impl Fn() -> Option<Instant>, seed: &AtomicU64) -> anyhow::Result<Repelled> {
+fn guess(
+    address: &str,
+    path: &str,
+    next: impl Fn() -> Option<Instant>,
+    seed: &AtomicU64,
+) -> anyhow::Result<Repelled> {
     let mut socket = TcpStream::connect(address)?;
     socket.set_nodelay(true)?;
     let mut repelled = Repelled::default();
@@ -63,13 +71,13 @@ fn guess(address: &str, next: impl Fn() -> Option<Instant>, seed: &AtomicU64) ->
         let place = format!("{}.{}.{}.{}", 11 + n % 90, n / 90 % 250, n / 22_500 % 250, n % 250);
         let length = body.len();
         let head = format!(
-            "POST /v1/auth/login HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: {place}\r\n\
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: {place}\r\n\
              Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
         );
         socket.write_all((head + &body).as_bytes())?;
         match status(&mut socket)? {
             401 => repelled.wrong += 1,
-            429 => repelled.refused += 1,
+            404 | 429 => repelled.refused += 1,
             other => bail!("a login was answered {other}"),
         }
     }

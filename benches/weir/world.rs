@@ -75,7 +75,8 @@ impl World {
              [agents.default]\nprovider = \"mock\"\nmodel = \"instant\"\ntitles = false\n"
         );
         for model in MODELS {
-            config += &format!("[agents.{model}]\nprovider = \"mock\"\nmodel = \"{model}\"\n");
+            config +=
+                &format!("[agents.{model}]\nprovider = \"mock\"\nmodel = \"{model}\"\ntitles = false\n");
         }
         std::fs::write(house.join("weir.toml"), config)?;
         Ok(house)

@@ -46,6 +46,7 @@ impl HashedPassword {
 pub struct Candidate {
     login: String,
     found: Option<(UserId, String)>,
+    addresses: Vec<String>,
 }
 
 /// Somebody who knew the password.
@@ -59,9 +60,14 @@ pub struct Proven {
 }
 
 impl Candidate {
+    /// From where whoever has that name has signed in before.
+    pub fn addresses(&self) -> &[String] {
+        &self.addresses
+    }
+
     /// Takes a while, and the same whether it is the name that is wrong or the password.
     pub fn prove(self, password: &SecretString) -> Option<Proven> {
-        let Self { login, found } = self;
+        let Self { login, found, .. } = self;
         if !password::matches(password, found.as_ref().map(|(_, kept)| kept.as_str())) {
             return None;
         }
@@ -134,8 +140,11 @@ impl Directory {
     /// What is kept of whoever signs in under that name, if there is such a one.
     pub fn candidate(&self, name: &str) -> Result<Candidate, Error> {
         let login = name.trim().to_lowercase();
-        let found = database::sign_in::login(&self.db.lock(), &login)?;
-        Ok(Candidate { login, found })
+        let db = self.db.lock();
+        let found = database::sign_in::login(&db, &login)?;
+        let user_id = found.as_ref().map(|(user_id, _)| *user_id);
+        let addresses = user_id.map(|user_id| database::sign_in::addresses_of(&db, user_id)).transpose()?;
+        Ok(Candidate { login, found, addresses: addresses.unwrap_or_default() })
     }
 
     /// Signs in whoever knew the password; not if that has changed meanwhile.

@@ -6,13 +6,14 @@
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use governor::clock::{Clock, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
 use super::problem::{Error, Kind, Result};
@@ -24,6 +25,11 @@ pub const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-pol
 /// Passwords tried for one account from one place, for one account at all, and from one place at all, in a minute.
 const TRIES: [u32; 3] = [10, 60, 60];
 
+/// Wrong passwords from places where their account is not known, of everybody together: so many at once, and from then
+/// on one in [`STRANGERS_EVERY`]. A hash takes some 20 ms of a processor, which those who read would notice.
+const STRANGERS: u32 = 20;
+const STRANGERS_EVERY: Duration = Duration::from_secs(6);
+
 type Keyed<K> = RateLimiter<K, DefaultKeyedStateStore<K>, DefaultClock, StateInformationMiddleware>;
 
 pub struct Rates {
@@ -32,6 +38,7 @@ pub struct Rates {
     account_from_place: Limit<(Account, Neighbourhood)>,
     account: Limit<Account>,
     place: Limit<Neighbourhood>,
+    strangers: Mutex<Strangers>,
 }
 
 /// Each key has its own allowance; what a person does in several browsers is one.
@@ -69,6 +76,7 @@ impl Rates {
             account_from_place: Limit::per_minute(both),
             account: Limit::per_minute(account),
             place: Limit::per_minute(place),
+            strangers: Mutex::new(Strangers::new(Instant::now())),
         }
     }
 
@@ -98,6 +106,26 @@ impl Rates {
         Ok(())
     }
 
+    /// Counts a try as one that will fail, unless whoever has that name has signed in from there before: when all the
+    /// world guesses passwords, people still get in from where they are at home. [`Self::proven`] takes it back.
+    pub fn stranger(&self, address: Option<IpAddr>, at_home: &[String]) -> Result<Tried> {
+        let place = Neighbourhood::of(address);
+        if at_home.iter().any(|home| home.parse().is_ok_and(|home| Neighbourhood::of(Some(home)) == place)) {
+            return Ok(Tried::AtHome);
+        }
+        let busy = "too many wrong passwords come in right now; try again later, or from where you have signed in before";
+        let tried = self.strangers.lock().attempt(Instant::now());
+        tried.map_err(|wait| Error::new(Kind::RateLimited, busy).retry_after(wait))?;
+        Ok(Tried::AsStranger)
+    }
+
+    /// The password was right.
+    pub fn proven(&self, tried: Tried) {
+        if tried == Tried::AsStranger {
+            self.strangers.lock().forgive();
+        }
+    }
+
     /// Counts a try with a setup code from there.
     pub fn setup(&self, address: Option<IpAddr>) -> Result<()> {
         let quota = TRIES[2];
@@ -113,6 +141,42 @@ impl Rates {
         self.account_from_place.0.retain_recent();
         self.account.0.retain_recent();
         self.place.0.retain_recent();
+    }
+}
+
+/// From where a password was tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Tried {
+    AtHome,
+    AsStranger,
+}
+
+/// A bucket that leaks. `governor`'s cannot give back what was taken.
+#[derive(Debug, Clone, Copy)]
+struct Strangers {
+    /// When it is empty again. The further in the future, the fuller.
+    empty_at: Instant,
+}
+
+impl Strangers {
+    const fn new(now: Instant) -> Self {
+        Self { empty_at: now }
+    }
+
+    /// Or how long until there is room.
+    fn attempt(&mut self, now: Instant) -> Result<(), Duration> {
+        let filled = self.empty_at.max(now) + STRANGERS_EVERY;
+        let wait = (filled - now).saturating_sub(STRANGERS_EVERY * STRANGERS);
+        if !wait.is_zero() {
+            return Err(wait);
+        }
+        self.empty_at = filled;
+        Ok(())
+    }
+
+    fn forgive(&mut self) {
+        self.empty_at -= STRANGERS_EVERY;
     }
 }
 
@@ -157,5 +221,29 @@ impl<K: Clone + Eq + Hash> Limit<K> {
             Ok(state) => Ok(state.remaining_burst_capacity()),
             Err(refused) => Err(refused.wait_time_from(DefaultClock::default().now())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strangers_have_a_burst_and_then_one_try_at_a_time() {
+        let begin = Instant::now();
+        let mut strangers = Strangers::new(begin);
+        (0..STRANGERS).for_each(|_| assert_eq!(strangers.attempt(begin), Ok(())));
+        assert_eq!(strangers.attempt(begin), Err(STRANGERS_EVERY));
+        // One that was right is not counted.
+        strangers.forgive();
+        assert_eq!(strangers.attempt(begin), Ok(()));
+        assert_eq!(strangers.attempt(begin + Duration::from_secs(1)), Err(Duration::from_secs(5)));
+        let later = begin + STRANGERS_EVERY;
+        assert_eq!(strangers.attempt(later), Ok(()));
+        assert_eq!(strangers.attempt(later), Err(STRANGERS_EVERY));
+        // It does not fill up beyond a burst.
+        let much_later = begin + Duration::from_secs(3600);
+        (0..STRANGERS).for_each(|_| assert_eq!(strangers.attempt(much_later), Ok(())));
+        assert!(strangers.attempt(much_later).is_err());
     }
 }

@@ -290,6 +290,42 @@ async fn guessing_passwords_ends_soon_and_the_answer_says_when_to_go_on() {
 }
 
 #[tokio::test]
+async fn when_all_the_world_guesses_passwords_people_still_get_in_from_home() {
+    let proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    let app = TestApp::with_options(Options { trusted_proxies: proxies, ..TestApp::options() }).await;
+    let from = |address: String, path: &str, body: Value| {
+        let request = app.request(Method::POST, path, "").json(&body);
+        Answer::of(request.header("X-Forwarded-For", address))
+    };
+    let log_in = |address: String, password: &str| {
+        from(address, "/v1/auth/login", json!({"name": "Ada", "password": password}))
+    };
+    let code = app.directory.create_setup_code(app.directory.owner()).unwrap();
+    let ada = json!({"code": code.expose(), "name": "Ada", "password": PASSWORD});
+    from("192.0.2.1".to_owned(), "/v1/auth/setup", ada).await.is(201);
+    // What is right takes nothing from the allowance of what is wrong.
+    log_in("2001:db8::1".to_owned(), PASSWORD).await.is(200);
+
+    let mut guesses = 0..60;
+    let refused = loop {
+        let n = guesses.next().expect("the guesses were never refused");
+        let guess = json!({"name": format!("account {n}"), "password": "some password"});
+        let answer = from(format!("198.51.100.{n}"), "/v1/auth/login", guess).await;
+        if answer.status != 401 {
+            break answer;
+        }
+    };
+    assert_eq!(refused.problem(429), "rate-limited");
+    assert!((1..=6).contains(&refused.header("retry-after").parse::<u32>().unwrap()));
+    let strange = log_in("203.0.113.5".to_owned(), PASSWORD).await;
+    assert!(strange.status == 429 || strange.status == 200, "one in six seconds is looked at");
+    log_in("192.0.2.1".to_owned(), PASSWORD).await.is(200);
+    // The same network, as their provider numbers it today.
+    log_in("2001:db8::2".to_owned(), PASSWORD).await.is(200);
+    assert_eq!(log_in("192.0.2.1".to_owned(), "wrong password").await.status, 401);
+}
+
+#[tokio::test]
 async fn whoever_hangs_up_has_nothing_hashed() {
     let app = TestApp::demo().await;
     app.sign_up(app.directory.owner(), "Ada").await;

@@ -24,6 +24,7 @@ const STEPS: &[M<'_>] = &[
     M::up(include_str!("../../../migrations/control/0001_init.sql")),
     M::up(include_str!("../../../migrations/control/0002_sign_in.sql")),
     M::up(include_str!("../../../migrations/control/0003_tokens.sql")),
+    M::up(include_str!("../../../migrations/control/0004_session_addresses.sql")),
 ];
 
 /// The version of the tables that this program knows.

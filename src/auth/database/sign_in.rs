@@ -109,6 +109,15 @@ pub fn insert_session(db: &Connection, session: &Session, hash: &KeyHash) -> Res
     Ok(())
 }
 
+/// From where the user has signed in before.
+pub fn addresses_of(db: &Connection, user_id: UserId) -> Result<Vec<String>, Error> {
+    const SQL: &str =
+        "SELECT DISTINCT address FROM sessions WHERE user_id = :user AND address IS NOT NULL LIMIT 1000";
+    let rows = &mut db.prepare_cached(SQL)?;
+    let rows = rows.query_map(named_params! {":user": user_id.to_string()}, |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 /// Sessions that were not revoked and have not expired, with the hashes of their tokens.
 pub fn sessions(db: &Connection, now: Timestamp) -> Result<Vec<(Session, KeyHash)>, Error> {
     const SQL: &str = "SELECT id, workspace_id, user_id, created_at, expires_at, last_used_at, user_agent,

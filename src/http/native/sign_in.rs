@@ -129,7 +129,9 @@ pub async fn log_in(
     let visitor = visitor(&headers, &place);
     let LoginRequest { name, password } = body;
     let candidate = state.with_directory(move |directory| directory.candidate(&name)).await?;
+    let tried = state.rates().stranger(place.address, candidate.addresses())?;
     let proven = quietly(&state, move || candidate.prove(&password)).await?.ok_or_else(wrong)?;
+    state.rates().proven(tried);
     let opened = state.with_directory(move |directory| directory.log_in(proven, visitor)).await?;
     let opened = opened.ok_or_else(wrong)?;
     answer(&state, &place, StatusCode::OK, &opened)
