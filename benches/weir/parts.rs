@@ -6,9 +6,10 @@ mod gate;
 mod idle;
 mod import;
 mod login;
-mod open;
+
 mod resume;
 mod sustained;
+mod trees;
 mod wake;
 
 use std::time::{Duration, Instant};
@@ -28,7 +29,7 @@ const PARTS: &[(&str, Part)] = &[
     ("idle", idle::run),
     ("resume", resume::run),
     ("wake", wake::run),
-    ("open", open::run),
+    ("trees", trees::run),
     ("import", import::run),
 ];
 
