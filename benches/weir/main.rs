@@ -15,6 +15,7 @@ mod relay;
 mod report;
 mod sample;
 mod stamp;
+mod upload;
 mod upstream;
 mod world;
 

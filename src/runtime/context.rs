@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::id::{CompactionId, ConversationId, MessageId};
 use crate::provider::Model;
 use crate::scope::Scope;
-use crate::store::PromptPath;
+use crate::store::{PathNode, PromptPath};
 
 /// A model call in the making.
 pub(super) struct Call<'a> {
@@ -39,7 +39,7 @@ impl Call<'_> {
 
     /// `budget`: less than the usual one, where that turned out to be too much.
     pub fn given(&self, path: PromptPath, budget: u64) -> Given {
-        let PromptPath { mut compactions, above, messages, pinned, more: _ } = path;
+        let PromptPath { mut compactions, above, messages, pinned, .. } = path;
         Given {
             system: self.agent.system_prompt(self.at),
             tools: self.tools.to_vec(),
@@ -91,16 +91,23 @@ impl Runtime {
     ) -> Result<Option<(Preview, Cursor)>, Error> {
         let shared = &self.0;
         let Some(found) = self.conversation(scope, id).await? else { return Ok(None) };
-        let info = found.value.conversation.info;
-        let Some(nodes) = shared.store.path_nodes(scope, id, head).await? else { return Ok(None) };
+        let (info, head) = (found.value.conversation.info, head.or(found.value.conversation.head));
         let agent = shared.agents.get(&info.agent).ok_or(Error::UnknownAgent)?;
         let model = agent.model(None).await.map_err(|failure| Error::Model(failure.problem()))?;
         let (settings, tools, at) = (&info.settings, [].as_slice(), self.clock().now());
         let call = Call { agent, model: &model, settings, tools, at };
-        let path = match nodes.last() {
-            Some(leaf) => call.path(shared, id, leaf.id).await?.unwrap_or_default(),
+        let path = match head {
+            Some(leaf) => {
+                let Some(path) = call.path(shared, id, leaf).await? else { return Ok(None) };
+                path
+            }
             None => PromptPath::default(),
         };
+        let mut nodes = match path.top {
+            Some(top) => shared.store.path_down_to(top).await?,
+            None => Vec::new(),
+        };
+        nodes.extend(path.messages.iter().map(|message| PathNode { id: message.id, role: message.role }));
         let covered = path.compactions.last().map(|compaction| compaction.message_id);
         let compaction = path.compactions.last().map(|compaction| compaction.id);
         let compaction_tokens =

@@ -1,5 +1,7 @@
 //! Reading a row's columns into the domain's types. What cannot be read names its table, column and key.
 
+use std::cell::Cell;
+
 use rusqlite::types::{FromSql, ValueRef};
 use serde::de::{DeserializeOwned, IntoDeserializer};
 
@@ -27,14 +29,30 @@ stored_ids!(WorkspaceId, UserId, ConversationId, MessageId, TurnId, CallId, Comp
 
 /// A row of `table`, whose key is the column `key`.
 pub(super) struct Row<'a> {
-    pub row: &'a rusqlite::Row<'a>,
-    pub table: &'static str,
-    pub key: &'static str,
+    row: &'a rusqlite::Row<'a>,
+    table: &'static str,
+    key: &'static str,
+    /// Behind the column that was read last, where the next one usually is.
+    next: Cell<usize>,
 }
 
-impl Row<'_> {
+impl<'a> Row<'a> {
+    pub const fn new(row: &'a rusqlite::Row<'a>, table: &'static str, key: &'static str) -> Self {
+        Self { row, table, key, next: Cell::new(0) }
+    }
+
+    /// SQLite knows columns by number: to look each up by name takes longer than to read it.
+    fn column(&self, name: &'static str) -> Result<ValueRef<'_>, Error> {
+        let expected = self.next.get();
+        let index = match self.row.as_ref().column_name(expected) {
+            Ok(found) if found == name => expected,
+            Ok(_) | Err(_) => self.row.as_ref().column_index(name)?,
+        };
+        self.next.set(index + 1);
+        Ok(self.row.get_ref(index)?)
+    }
     pub fn get<T: FromSql>(&self, column: &'static str) -> Result<T, Error> {
-        self.row.get(column).map_err(|_| self.corrupt(column))
+        T::column_result(self.column(column)?).map_err(|_| self.corrupt(column))
     }
 
     pub fn id<T: StoredId>(&self, column: &'static str) -> Result<T, Error> {
@@ -76,7 +94,7 @@ impl Row<'_> {
     }
 
     pub fn opt_json<T: DeserializeOwned>(&self, column: &'static str) -> Result<Option<T>, Error> {
-        match self.row.get_ref(column)? {
+        match self.column(column)? {
             ValueRef::Null => Ok(None),
             ValueRef::Text(json) => serde_json::from_slice(json).map(Some).map_err(|_| self.corrupt(column)),
             ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Blob(_) => Err(self.corrupt(column)),
@@ -89,8 +107,11 @@ impl Row<'_> {
     }
 
     pub fn opt_word<T: DeserializeOwned>(&self, column: &'static str) -> Result<Option<T>, Error> {
-        let Some(word) = self.get::<Option<String>>(column)? else { return Ok(None) };
-        let parsed = T::deserialize(word.as_str().into_deserializer());
+        let word = match self.column(column)? {
+            ValueRef::Null => return Ok(None),
+            other => other.as_str().map_err(|_| self.corrupt(column))?,
+        };
+        let parsed = T::deserialize(word.into_deserializer());
         parsed.map(Some).map_err(|_: serde::de::value::Error| self.corrupt(column))
     }
 

@@ -107,7 +107,7 @@ pub(super) fn streaming(
     };
     let mut tails = HashMap::new();
     while let Some(row) = rows.next()? {
-        let row = Row { row, table: "messages", key: "id" };
+        let row = Row::new(row, "messages", "id");
         let (message_id, conversation_id) = (row.id("id")?, row.id("conversation_id")?);
         let tail = OpenTail { message_id, parts: Vec::new(), runs: Vec::new() };
         tails.insert(
@@ -122,7 +122,7 @@ fn read_chunks(tx: &Connection, gathered: &mut Gathered) -> Result<(), Error> {
     let mut statement = tx.prepare_cached(CHUNKS)?;
     let mut rows = statement.query(named_params! {":id": gathered.tail.message_id.as_bytes()})?;
     while let Some(row) = rows.next()? {
-        let row = Row { row, table: "chunks", key: "message_id" };
+        let row = Row::new(row, "chunks", "message_id");
         for entry in Entries::of(&row.get::<Vec<u8>>("deltas")?) {
             gathered.tail.add(&entry.map_err(|()| row.corrupt("deltas"))?);
         }

@@ -25,7 +25,7 @@ pub(super) fn node(tx: &Connection, id: MessageId) -> Result<Option<Node>, Error
     let mut statement = tx.prepare_cached(NODE)?;
     let mut rows = statement.query(named_params! {":id": id.as_bytes()})?;
     let Some(row) = rows.next()? else { return Ok(None) };
-    let row = Row { row, table: "messages", key: "id" };
+    let row = Row::new(row, "messages", "id");
     Ok(Some(Node {
         id,
         conversation_id: row.id("conversation_id")?,
@@ -87,7 +87,7 @@ fn deleted(tx: &Connection, message: &Node) -> Result<bool, Error> {
     let mut rows = statement.query(named_params! {
     ":id": message.conversation_id.as_bytes(), ":depth": message.depth.cast_signed()})?;
     while let Some(row) = rows.next()? {
-        let row = Row { row, table: "deleted_branches", key: "message_id" };
+        let row = Row::new(row, "deleted_branches", "message_id");
         let (root, depth): (MessageId, u64) = (row.id("message_id")?, row.number("depth")?);
         if ancestor(tx, *message, depth)?.is_some_and(|found| found.id == root) {
             return Ok(true);

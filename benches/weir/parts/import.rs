@@ -1,6 +1,5 @@
 //! Reading conversations in: how many messages a second, and what streams beside it notice.
 
-use std::fmt::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -9,9 +8,9 @@ use rusqlite::{Connection, named_params};
 use serde_json::Value;
 
 use super::millis;
-use crate::http::Client;
 use crate::process::Server;
 use crate::report::Row;
+use crate::upload::{self, begin, end};
 use crate::world::World;
 
 const RUNS: usize = 3;
@@ -31,7 +30,7 @@ pub fn run(world: &World) -> anyhow::Result<Vec<Row>> {
     let server = Server::start(&world.house("import")?)?;
     let (mut imported, mut raw) = (Vec::new(), Vec::new());
     for run in 0..RUNS {
-        let file = file(run, MEASURED);
+        let file = upload::file(run, MEASURED / MESSAGES, MESSAGES, BYTES);
         raw.push(store_raw(&world.path().join(format!("raw-{run}.db")), &file)?);
         let mut client = server.client()?;
         let began = Instant::now();
@@ -44,7 +43,7 @@ pub fn run(world: &World) -> anyhow::Result<Vec<Row>> {
     for run in RUNS..2 * RUNS {
         alone.push(world.stream(&server, STREAMS, "paced-50", WINDOW)?.counted);
         let mut client = server.client()?;
-        let import = begin(&mut client, &file(run, LASTING))?;
+        let import = begin(&mut client, &upload::file(run, LASTING / MESSAGES, MESSAGES, BYTES))?;
         let began = Instant::now();
         beside.push(world.stream(&server, STREAMS, "paced-50", WINDOW)?.counted);
         let status = client.get(&import)?.json()?;
@@ -74,52 +73,6 @@ pub fn run(world: &World) -> anyhow::Result<Vec<Row>> {
 #[expect(clippy::cast_precision_loss, reason = "some hundred thousand")]
 fn per_second(messages: usize, took: Duration) -> f64 {
     messages as f64 / took.as_secs_f64()
-}
-
-fn begin(client: &mut Client, file: &[u8]) -> anyhow::Result<String> {
-    let import = client.upload("/v1/imports", file)?.json()?;
-    Ok(format!("/v1/imports/{}", import["id"].as_str().context("an import without an id")?))
-}
-
-fn end(client: &mut Client, import: &str) -> anyhow::Result<Value> {
-    loop {
-        let status = client.get(import)?.json()?;
-        if !status["ended_at"].is_null() {
-            return Ok(status["counts"].clone());
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
-/// ChatGPT's format. Each run has conversations of its own.
-fn file(run: usize, messages: usize) -> Vec<u8> {
-    let text = "lorem ipsum dolor sit amet ".repeat(BYTES / 27 + 1);
-    let mut file = String::from("[");
-    for number in 0..messages / MESSAGES {
-        let comma = if number > 0 { "," } else { "" };
-        let at = 1_600_000_000 + number * 100;
-        write!(
-            file,
-            r#"{comma}{{"conversation_id":"{run}-{number}","title":"talk {number}","create_time":{at},"current_node":"{}","mapping":{{"#,
-            MESSAGES - 1
-        )
-        .expect("memory takes it");
-        for index in 0..MESSAGES {
-            let comma = if index > 0 { "," } else { "" };
-            let role = if index % 2 == 0 { "user" } else { "assistant" };
-            let parent = if index > 0 { format!("\"{}\"", index - 1) } else { "null".to_owned() };
-            let created = at + index;
-            write!(
-                file,
-                r#"{comma}"{index}":{{"id":"{index}","parent":{parent},"children":[],"message":{{"author":{{"role":"{role}"}},"create_time":{created},"content":{{"content_type":"text","parts":["{index} {}"]}},"status":"finished_successfully","weight":1.0,"metadata":{{"model_slug":"m"}},"recipient":"all"}}}}"#,
-                &text[..BYTES]
-            )
-            .expect("memory takes it");
-        }
-        file.push_str("}}");
-    }
-    file.push(']');
-    file.into_bytes()
 }
 
 /// What SQLite makes of the same messages: a row of its JSON and one of its text for each, a thousand in a commit.

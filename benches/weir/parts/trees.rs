@@ -1,5 +1,5 @@
 //! A conversation of 10,000 messages: opened at its end, forked near its beginning and at its end, and made into the
-//! context of a model call. Beside it what the usual ways cost in SQLite itself, without a server around them: to read
+//! context of a model call, both of a window that all of it fits into and of the usual one. Beside it what the usual ways cost in SQLite itself, without a server around them: to read
 //! the whole path by a recursive query, and to copy the messages of a fork.
 
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use crate::http::Client;
 use crate::process::Server;
 use crate::report::Row;
 use crate::sample::quantile;
+use crate::upload::{self, begin, end};
 use crate::world::{World, create, talk};
 
 const RUNS: usize = 5;
@@ -23,6 +24,7 @@ const TURNS: usize = 5000;
 /// Two to a turn.
 const MESSAGES: usize = 2 * TURNS;
 const SHALLOW: usize = 10;
+const BYTES: usize = 1000;
 
 pub fn run(world: &World) -> anyhow::Result<Vec<Row>> {
     let house = world.house("trees")?;
@@ -51,6 +53,17 @@ pub fn run(world: &World) -> anyhow::Result<Vec<Row>> {
     let (shallow, deep) = (json!({"message_id": at(SHALLOW)}), json!({"message_id": at(MESSAGES)}));
     let fork = format!("{conversation}/fork");
 
+    // Of a kilobyte each, most of them do not fit.
+    let import = begin(&mut client, &upload::file(0, 1, MESSAGES, BYTES))?;
+    anyhow::ensure!(end(&mut client, &import)?["messages"] == MESSAGES, "not everything was imported");
+    let found = client.get("/v1/conversations")?.json()?;
+    let found = found["items"].as_array().context("no list")?.iter().find(|item| item["title"] == "talk 0");
+    let long = found.and_then(|item| item["id"].as_str()).context("no conversation was imported")?;
+    let usual = format!("/v1/conversations/{long}/context");
+    let planned = client.get(&usual)?.json()?;
+    let planned = planned["items"].as_array().context("a context without items")?;
+    anyhow::ensure!(planned.len() == MESSAGES && planned[0]["state"] == "left_out", "all of it fits");
+
     let mut raw = Raw::new(&world.path().join("raw-tree.db"))?;
     let mut table = Table::default();
     for _ in 0..RUNS {
@@ -61,6 +74,7 @@ pub fn run(world: &World) -> anyhow::Result<Vec<Row>> {
         table.time(Column::ForkDeep, TIMES, || expect(&mut client, "POST", &fork, Some(&deep)))?;
         table.time(Column::CopyShallow, FEWER_TIMES, || raw.copying_fork(SHALLOW))?;
         table.time(Column::CopyDeep, FEWER_TIMES, || raw.copying_fork(MESSAGES))?;
+        table.time(Column::UsualContext, FEWER_TIMES, || expect(&mut client, "GET", &usual, None))?;
         table.time(Column::Context, FEWER_TIMES, || expect(&mut client, "GET", &context, None))?;
     }
     let all = "whole path, recursive query";
@@ -76,7 +90,10 @@ pub fn run(world: &World) -> anyhow::Result<Vec<Row>> {
         Row::new("fork at depth 10,000, p50", "ms", table.p50(Column::ForkDeep))
             .beside("copy in SQL", table.p50(Column::CopyDeep))
             .at_most(1.0),
-        Row::new("context of 10,000 messages, p50", "ms", table.p50(Column::Context))
+        Row::new("context of 10,000 messages, 128,000 tokens, p50", "ms", table.p50(Column::UsualContext))
+            .beside(all, table.p50(Column::RawPath))
+            .at_most(10.0),
+        Row::new("context of 10,000 messages, all of them sent, p50", "ms", table.p50(Column::Context))
             .beside(all, table.p50(Column::RawPath))
             .at_most(10.0),
         Row::new("a whole turn of 10,000 messages, one after the other", "ms", [a_turn]),
@@ -101,6 +118,7 @@ enum Column {
     ForkDeep,
     CopyShallow,
     CopyDeep,
+    UsualContext,
     Context,
 }
 

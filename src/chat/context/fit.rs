@@ -205,7 +205,7 @@ impl Fitting {
 
 impl Candidate {
     fn new(message: PathMessage) -> Self {
-        let tokens = sent_tokens(&message);
+        let tokens = tokens::of_sent(&message);
         let state = if tokens == 0 { FateState::LeftOut(Reason::Empty) } else { FateState::Sent };
         Self { message, state, tokens }
     }
@@ -229,17 +229,10 @@ impl Candidate {
         if !shortened {
             return 0;
         }
-        let before = std::mem::replace(&mut self.tokens, sent_tokens(&self.message));
+        let before = std::mem::replace(&mut self.tokens, tokens::of_sent(&self.message));
         self.state = FateState::Shortened(Reason::OldToolOutput);
         before - self.tokens
     }
-}
-
-/// What of a message goes into a request.
-fn sent_tokens(message: &PathMessage) -> u64 {
-    let mut items = Vec::new();
-    push_message(&mut items, message);
-    tokens::of_items(&items)
 }
 
 /// What stands for the beginning of the path.

@@ -82,34 +82,55 @@ fn push_message(items: &mut Vec<Item>, message: &PathMessage) {
 }
 
 fn push_answer(items: &mut Vec<Item>, message: &PathMessage) {
-    let whole = message.status == MessageStatus::Complete;
-    let goes_back = |part: &Part| match part {
+    let parts: Vec<PromptPart> = sent_parts(message)
+        .map(|stored| PromptPart { part: stored.part.clone(), opaque: stored.opaque.clone() })
+        .collect();
+    if parts.is_empty() {
+        return;
+    }
+    let results: Vec<Item> = sent_results(message)
+        .map(|result| Item::ToolResult {
+            call_id: result.call_id,
+            name: result.name.to_owned(),
+            output: result.output.to_owned(),
+            is_error: result.is_error,
+        })
+        .collect();
+    items.push(Item::Assistant { parts });
+    items.extend(results);
+}
+
+/// The parts of an answer that a model is given back.
+fn sent_parts(answer: &PathMessage) -> impl Iterator<Item = &StoredPart> {
+    let whole = answer.status == MessageStatus::Complete;
+    answer.parts.iter().filter(move |stored| match &stored.part {
         Part::Text { text } => !text.is_empty(),
         Part::Reasoning { .. } => whole,
         Part::ToolCall { discarded, .. } => whole && !discarded,
         Part::File { .. } => true,
         Part::Source { .. } | Part::Notice { .. } => false,
-    };
-    let parts = message.parts.iter().filter(|stored| goes_back(&stored.part));
-    let parts: Vec<PromptPart> =
-        parts.map(|stored| PromptPart { part: stored.part.clone(), opaque: stored.opaque.clone() }).collect();
-    if parts.is_empty() {
-        return;
-    }
-    let results: Vec<Item> = parts.iter().filter_map(|part| result_of(&part.part, &message.calls)).collect();
-    items.push(Item::Assistant { parts });
-    items.extend(results);
+    })
 }
 
-fn result_of(part: &Part, calls: &[Call]) -> Option<Item> {
-    let Part::ToolCall { call_id, name, .. } = part else { return None };
-    let call = calls.iter().find(|call| call.id == *call_id);
-    let (output, is_error) = match call {
-        Some(Call { output: Some(output), .. }) => (output.clone(), false),
-        Some(Call { error: Some(error), .. }) => (error.clone(), true),
-        Some(_) | None => ("the call was not run".to_owned(), true),
-    };
-    Some(Item::ToolResult { call_id: *call_id, name: name.clone(), output, is_error })
+struct SentResult<'a> {
+    call_id: CallId,
+    name: &'a str,
+    output: &'a str,
+    is_error: bool,
+}
+
+/// What became of the calls among them.
+fn sent_results(answer: &PathMessage) -> impl Iterator<Item = SentResult<'_>> {
+    sent_parts(answer).filter_map(|stored| {
+        let Part::ToolCall { call_id, name, .. } = &stored.part else { return None };
+        let call = answer.calls.iter().find(|call| call.id == *call_id);
+        let (output, is_error) = match call {
+            Some(Call { output: Some(output), .. }) => (output.as_str(), false),
+            Some(Call { error: Some(error), .. }) => (error.as_str(), true),
+            Some(_) | None => ("the call was not run", true),
+        };
+        Some(SentResult { call_id: *call_id, name, output, is_error })
+    })
 }
 
 #[cfg(test)]

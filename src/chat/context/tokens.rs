@@ -1,7 +1,7 @@
 //! How many tokens something takes, estimated. The provider's own count is the truth; this one errs upwards.
 
-use super::{Item, PathMessage, ToolSpec};
-use crate::chat::message::{Call, Part};
+use super::{Item, PathMessage, ToolSpec, sent_parts, sent_results};
+use crate::chat::message::{Call, Part, Role};
 
 /// A tokenizer for English makes a token of about four bytes, of code and JSON of three; a character of three bytes
 /// is about one token.
@@ -30,6 +30,25 @@ pub fn of_message(message: &PathMessage) -> u64 {
     let parts: u64 = message.parts.iter().map(|stored| of_part(&stored.part)).sum();
     let results: u64 = message.calls.iter().map(of_result).sum();
     PER_MESSAGE + parts + results
+}
+
+/// Of what a model is given of a message: the same as of its items, without making them.
+pub(super) fn of_sent(message: &PathMessage) -> u64 {
+    match message.role {
+        Role::User | Role::System => {
+            PER_MESSAGE + message.parts.iter().map(|stored| of_part(&stored.part)).sum::<u64>()
+        }
+        Role::Assistant => {
+            let mut parts = sent_parts(message).map(|stored| of_part(&stored.part)).peekable();
+            if parts.peek().is_none() {
+                return 0;
+            }
+            let results = sent_results(message)
+                .map(|result| PER_MESSAGE + of_text(result.name) + of_text(result.output))
+                .sum::<u64>();
+            PER_MESSAGE + parts.sum::<u64>() + results
+        }
+    }
 }
 
 pub fn of_items(items: &[Item]) -> u64 {

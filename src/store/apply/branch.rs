@@ -135,7 +135,7 @@ fn spans(tx: &Transaction<'_>, sql: &str, id: MessageId) -> Result<Vec<Span>, Er
     let mut rows = statement.query(named_params! {":id": id.as_bytes()})?;
     let mut spans = Vec::new();
     while let Some(row) = rows.next()? {
-        let row = Row { row, table: "turns", key: "id" };
+        let row = Row::new(row, "turns", "id");
         let last: Option<i64> = row.get("last_seq")?;
         spans.push(Span {
             turn_id: row.id("id")?,
@@ -210,7 +210,7 @@ impl Log<'_> {
         ":id": self.id.as_bytes(), ":first": span.first, ":last": span.last,
         ":turn_id": span.turn_id.as_bytes()})?;
         while let Some(row) = rows.next()? {
-            let row = Row { row, table: "events", key: "seq" };
+            let row = Row::new(row, "events", "seq");
             let (seq, event): (i64, Event) = (row.get("seq")?, row.json("body")?);
             if secret(&event) {
                 found.push(seq);

@@ -102,7 +102,7 @@ fn info(tx: &Transaction<'_>, place: Place) -> Result<ConversationInfo, Error> {
     let mut statement = tx.prepare_cached(INFO)?;
     let mut rows = statement.query(named_params! {":id": place.conversation_id.as_bytes()})?;
     let row = rows.next()?.ok_or(Conflict::UnknownConversation(place.conversation_id))?;
-    info_from_row(&Row { row, table: "conversations", key: "id" })
+    info_from_row(&Row::new(row, "conversations", "id"))
 }
 
 pub(in crate::store) fn info_from_row(row: &Row<'_>) -> Result<ConversationInfo, Error> {

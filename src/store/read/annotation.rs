@@ -96,7 +96,7 @@ pub(super) fn all(tx: &Connection, id: ConversationId) -> Result<Annotations, Er
         let mut statement = tx.prepare_cached(SAID)?;
         let mut rows = statement.query(named_params! {":id": at.as_bytes(), ":as_of": as_of})?;
         while let Some(row) = rows.next()? {
-            let row = Row { row, table: "annotations", key: "subject" };
+            let row = Row::new(row, "annotations", "subject");
             let (kind, subject): (String, [u8; 16]) = (row.get("kind")?, row.get("subject")?);
             let Some(node) = tree::node(tx, row.id("message_id")?)? else { continue };
             let inherited = match above {

@@ -151,7 +151,7 @@ fn named(tx: &Connection, scope: &Scope, agent: &str, name: &str) -> Result<Name
 }
 
 pub(super) fn from_row(row: &rusqlite::Row<'_>) -> Result<ConversationRow, Error> {
-    let row = Row { row, table: "conversations", key: "id" };
+    let row = Row::new(row, "conversations", "id");
     Ok(ConversationRow {
         info: info_from_row(&row)?,
         head: row.opt_id("head")?,

@@ -91,7 +91,7 @@ fn page(tx: &Connection, scope: &Scope, after: u64, limit: usize) -> Result<Feed
         if items.len() >= limit {
             return Ok(FeedPage::Items { items, through, more: true });
         }
-        let row = Row { row, table: "feed", key: "position" };
+        let row = Row::new(row, "feed", "position");
         seen += 1;
         through = row.number("position")?;
         if row.get("shown")? && scope.reaches(row.id("conversation_id")?) {

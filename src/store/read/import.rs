@@ -74,7 +74,7 @@ fn deleted(tx: &Connection, id: ConversationId) -> Result<Vec<MessageId>, Error>
     let mut rows = statement.query(named_params! {":id": id.as_bytes()})?;
     let mut deleted = Vec::new();
     while let Some(row) = rows.next()? {
-        let row = Row { row, table: "events", key: "body" };
+        let row = Row::new(row, "events", "body");
         if let Event::BranchDeleted { message_id } = row.json("body")? {
             deleted.push(message_id);
         }

@@ -37,7 +37,7 @@ impl Store {
             let mut rows = statement.query(named_params! {
             ":scope": scope.as_bytes(), ":user_id": user_id.as_bytes(), ":key": key})?;
             let Some(row) = rows.next()? else { return Ok(None) };
-            let row = Row { row, table: "idempotency_keys", key: "key" };
+            let row = Row::new(row, "idempotency_keys", "key");
             Ok(Some(Remembered {
                 fingerprint: row.get("fingerprint")?,
                 response: row.get("response")?,

@@ -66,7 +66,7 @@ fn load(
     let mut statement = tx.prepare_cached(CONVERSATION)?;
     let mut rows = statement.query(named_params! {":id": id.as_bytes()})?;
     let Some(row) = rows.next()? else { return Ok(None) };
-    let row = Row { row, table: "conversations", key: "id" };
+    let row = Row::new(row, "conversations", "id");
     let (info, head) = (info_from_row(&row)?, row.opt_id("head")?);
     let open = recovered.map_or_else(|| open_messages(tx, id), Ok)?;
     let streamed = open.iter().map(OpenTail::seq).max().unwrap_or_default();
@@ -86,7 +86,7 @@ fn events(tx: &Connection, id: ConversationId) -> Result<Vec<(Seq, Event)>, Erro
     let mut rows = statement.query(named_params! {":id": id.as_bytes()})?;
     let mut events = Vec::new();
     while let Some(row) = rows.next()? {
-        let row = Row { row, table: "events", key: "seq" };
+        let row = Row::new(row, "events", "seq");
         events.push((row.seq("seq")?, row.json("body")?));
     }
     Ok(events)
@@ -101,7 +101,7 @@ pub(in crate::store) fn unfinished(tx: &Connection) -> Result<Vec<ConversationId
     let mut rows = statement.query([])?;
     let mut ids = Vec::new();
     while let Some(row) = rows.next()? {
-        ids.push(Row { row, table: "turns", key: "conversation_id" }.id("conversation_id")?);
+        ids.push(Row::new(row, "turns", "conversation_id").id("conversation_id")?);
     }
     Ok(ids)
 }

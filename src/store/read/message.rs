@@ -43,7 +43,7 @@ pub(super) fn linked(tx: &Connection, parent: MessageId, child: MessageId) -> Re
 }
 
 fn from_row(row: &rusqlite::Row<'_>) -> Result<Found, Error> {
-    let row = Row { row, table: "messages", key: "id" };
+    let row = Row::new(row, "messages", "id");
     let (id, parent_id) = (row.id("id")?, row.opt_id("parent_id")?);
     let node = Node {
         id,
@@ -89,7 +89,7 @@ pub(super) fn parts(tx: &Connection, id: MessageId) -> Result<Vec<StoredPart>, E
     let mut rows = statement.query(named_params! {":id": id.as_bytes()})?;
     let mut parts = Vec::new();
     while let Some(row) = rows.next()? {
-        let row = Row { row, table: "parts", key: "message_id" };
+        let row = Row::new(row, "parts", "message_id");
         let head: Part = row.json("data")?;
         parts
             .push(StoredPart { part: head.with_streamed(row.get("text")?), opaque: row.opt_json("opaque")? });
@@ -106,7 +106,7 @@ pub(super) fn calls(tx: &Connection, id: MessageId) -> Result<Vec<Call>, Error> 
     let mut rows = statement.query(named_params! {":id": id.as_bytes()})?;
     let mut calls = Vec::new();
     while let Some(row) = rows.next()? {
-        let row = Row { row, table: "calls", key: "id" };
+        let row = Row::new(row, "calls", "id");
         let args_text: String = row.get("args_text")?;
         calls.push(Call {
             id: row.id("id")?,

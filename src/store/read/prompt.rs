@@ -6,13 +6,11 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, named_params};
 
 use super::annotation;
-use super::conversation;
 use super::message::{self, Found};
 use crate::chat::compaction::Compaction;
 use crate::chat::context::PathMessage;
-use crate::chat::message::{Call, Message, Role, StoredPart};
+use crate::chat::message::{Call, Message, Part, Role, StoredPart};
 use crate::id::{ConversationId, MessageId};
-use crate::scope::Scope;
 use crate::store::Store;
 use crate::store::error::Error;
 use crate::store::row::Row;
@@ -28,6 +26,8 @@ pub struct PromptPath {
     /// Oldest first.
     pub messages: Vec<PathMessage>,
     pub pinned: BTreeSet<MessageId>,
+    /// What stands above the first of `messages`.
+    pub top: Option<MessageId>,
     /// There is more of the path above `messages`, and no summary of it.
     pub more: bool,
 }
@@ -58,25 +58,9 @@ impl Store {
         .await
     }
 
-    /// Every message on the path to `head` (the conversation's, unless given), the root first. `None` where the scope
-    /// does not see that.
-    pub async fn path_nodes(
-        &self,
-        scope: &Scope,
-        id: ConversationId,
-        head: Option<MessageId>,
-    ) -> Result<Option<Vec<PathNode>>, Error> {
-        let scope = scope.clone();
-        self.read(move |tx| {
-            let Some(row) = conversation::find(tx, &scope, id)? else { return Ok(None) };
-            let Some(head) = head.or(row.head) else { return Ok(Some(Vec::new())) };
-            let Some(node) = tree::node(tx, head)? else { return Ok(None) };
-            match tree::visible(tx, id, &node)? {
-                true => path_nodes(tx, head).map(Some),
-                false => Ok(None),
-            }
-        })
-        .await
+    /// The path down to a message that is on one, the root first.
+    pub async fn path_down_to(&self, id: MessageId) -> Result<Vec<PathNode>, Error> {
+        self.read(move |tx| path_nodes(tx, id)).await
     }
 }
 
@@ -107,7 +91,7 @@ fn prompt_path(tx: &Connection, id: ConversationId, leaf: Found, budget: usize) 
     }
     above.sort_by_key(|(depth, _)| *depth);
     let above = above.into_iter().map(|(_, message)| message).collect();
-    Ok(PromptPath { compactions, above, messages, pinned, more })
+    Ok(PromptPath { compactions, above, messages, pinned, top, more })
 }
 
 struct Climbed {
@@ -167,11 +151,11 @@ fn asked_above(tx: &Connection, at: Option<MessageId>) -> Result<Option<Found>, 
 
 fn whole(tx: &Connection, found: Found) -> Result<PathMessage, Error> {
     let id = found.node.id;
-    let calls = match found.message.role {
-        Role::Assistant => message::calls(tx, id)?,
-        Role::User | Role::System => Vec::new(),
-    };
     let parts = message::parts(tx, id)?;
+    let calls = match parts.iter().any(|stored| matches!(stored.part, Part::ToolCall { .. })) {
+        true => message::calls(tx, id)?,
+        false => Vec::new(),
+    };
     let Message { parent_id, role, status, turn_id, .. } = found.message;
     Ok(PathMessage { id, parent_id, role, status, turn_id, parts, calls })
 }
@@ -195,7 +179,7 @@ fn path_nodes(tx: &Connection, leaf: MessageId) -> Result<Vec<PathNode>, Error> 
     let mut rows = statement.query(named_params! {":id": leaf.as_bytes()})?;
     let mut nodes = Vec::new();
     while let Some(row) = rows.next()? {
-        let row = Row { row, table: "messages", key: "id" };
+        let row = Row::new(row, "messages", "id");
         nodes.push(PathNode { id: row.id("id")?, role: row.word("role")? });
     }
     nodes.reverse();

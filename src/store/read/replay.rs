@@ -208,7 +208,7 @@ fn stored(seq: Seq) -> i64 {
 
 fn next_event(rows: &mut rusqlite::Rows<'_>) -> Result<Option<LogEntry>, Error> {
     let Some(row) = rows.next()? else { return Ok(None) };
-    let row = Row { row, table: "events", key: "seq" };
+    let row = Row::new(row, "events", "seq");
     let seq = row.seq("seq")?;
     let kind =
         EntryKind::Event { at: row.at("at")?, turn_id: row.opt_id("turn_id")?, body: row.get("body")? };
@@ -217,13 +217,13 @@ fn next_event(rows: &mut rusqlite::Rows<'_>) -> Result<Option<LogEntry>, Error> 
 
 fn next_redaction(rows: &mut rusqlite::Rows<'_>) -> Result<Option<(Seq, Seq)>, Error> {
     let Some(row) = rows.next()? else { return Ok(None) };
-    let row = Row { row, table: "redactions", key: "prev" };
+    let row = Row::new(row, "redactions", "prev");
     Ok(Some((row.seq("prev")?, row.seq("seq")?)))
 }
 
 fn next_stretch(rows: &mut rusqlite::Rows<'_>) -> Result<Option<Stretch>, Error> {
     let Some(row) = rows.next()? else { return Ok(None) };
-    let row = Row { row, table: "runs", key: "prev" };
+    let row = Row::new(row, "runs", "prev");
     Ok(Some(Stretch {
         prev: row.seq("prev")?,
         length: row.number("length")?,

@@ -126,7 +126,7 @@ fn page(
     ":limit": i64::try_from(limit + 1).unwrap_or(i64::MAX)})?;
     let mut places: Vec<(u64, MessageId)> = Vec::new();
     while let Some(row) = rows.next()? {
-        let row = Row { row, table: "messages", key: "id" };
+        let row = Row::new(row, "messages", "id");
         places.push((row.number("depth")?, row.id("id")?));
     }
     if let Some(fork) = fork {

@@ -100,7 +100,7 @@ pub(super) fn unfinished_of(tx: &Connection, id: ConversationId) -> Result<Vec<T
 }
 
 fn from_row(row: &rusqlite::Row<'_>) -> Result<TurnRow, Error> {
-    let row = Row { row, table: "turns", key: "id" };
+    let row = Row::new(row, "turns", "id");
     Ok(TurnRow {
         id: row.id("id")?,
         conversation_id: row.id("conversation_id")?,
