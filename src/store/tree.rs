@@ -36,7 +36,12 @@ pub(super) fn node(tx: &Connection, id: MessageId) -> Result<Option<Node>, Error
 }
 
 /// A node that another one points at.
-fn linked(tx: &Connection, id: MessageId, column: &'static str, from: MessageId) -> Result<Node, Error> {
+pub(super) fn linked(
+    tx: &Connection,
+    id: MessageId,
+    column: &'static str,
+    from: MessageId,
+) -> Result<Node, Error> {
     node(tx, id)?.ok_or_else(|| Error::Corrupt { table: "messages", column, key: from.to_string() })
 }
 
@@ -111,7 +116,7 @@ pub(super) fn visible(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
     use rusqlite::named_params;
 
@@ -126,7 +131,7 @@ mod tests {
                                    active_at, fork_message_id)
         VALUES (:id, zeroblob(16), zeroblob(16), '', 'private', '{}', 0, 0, 0, :fork_message_id)";
 
-    fn add(tx: &Connection, conversation_id: ConversationId, parent: Option<Node>) -> Node {
+    pub fn add(tx: &Connection, conversation_id: ConversationId, parent: Option<Node>) -> Node {
         let id = MessageId::new();
         let (depth, jump_id) = match &parent {
             None => (0, id),
@@ -143,7 +148,7 @@ mod tests {
         Node { id, conversation_id, parent_id, depth, jump_id }
     }
 
-    fn converse(tx: &Connection, fork: Option<MessageId>) -> ConversationId {
+    pub fn converse(tx: &Connection, fork: Option<MessageId>) -> ConversationId {
         let id = ConversationId::new();
         let fork = fork.as_ref().map(|id| id.as_bytes());
         tx.execute(CONVERSATION, named_params! {":id": id.as_bytes(), ":fork_message_id": fork}).unwrap();
@@ -159,7 +164,7 @@ mod tests {
         path
     }
 
-    fn database(dir: &tempfile::TempDir) -> Connection {
+    pub fn database(dir: &tempfile::TempDir) -> Connection {
         Place { path: dir.path().join("weir.db"), vfs: None }.writer().unwrap()
     }
 

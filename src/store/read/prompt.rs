@@ -14,7 +14,7 @@ use crate::id::{ConversationId, MessageId};
 use crate::store::Store;
 use crate::store::error::Error;
 use crate::store::row::Row;
-use crate::store::tree;
+use crate::store::tree::{self, Node};
 
 /// The end of a path, down from its deepest compaction.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -166,22 +166,100 @@ fn weight(parts: &[StoredPart], calls: &[Call]) -> usize {
     text + outputs
 }
 
-const PATH: &str = "
-    WITH RECURSIVE up (id, parent_id, role, depth) AS (
-        SELECT id, parent_id, role, depth FROM messages WHERE id = :id
-        UNION ALL
-        SELECT m.id, m.parent_id, m.role, m.depth FROM up JOIN messages m ON m.id = up.parent_id
-    )
-    SELECT id, role FROM up";
+/// More nodes than this beside the path, and it is followed from parent to parent instead.
+const BESIDE: usize = 1000;
 
+/// The path down to `leaf`. Each conversation's part of it is read by depth, which is half as long as to look each
+/// parent up; only where a conversation has far more branches than path, they are looked up.
 fn path_nodes(tx: &Connection, leaf: MessageId) -> Result<Vec<PathNode>, Error> {
-    let mut statement = tx.prepare_cached(PATH)?;
-    let mut rows = statement.query(named_params! {":id": leaf.as_bytes()})?;
-    let mut nodes = Vec::new();
-    while let Some(row) = rows.next()? {
-        let row = Row::new(row, "messages", "id");
-        nodes.push(PathNode { id: row.id("id")?, role: row.word("role")? });
+    let (mut nodes, mut next, mut branches) = (Vec::new(), Some(leaf), false);
+    while let Some(id) = next {
+        next = match branches {
+            true => by_parent(tx, id, &mut nodes)?,
+            false => {
+                let from = tree::linked(tx, id, "parent_id", leaf)?;
+                let (above, gave_up) = by_depth(tx, from, &mut nodes)?;
+                branches = gave_up || above == next;
+                above
+            }
+        };
     }
     nodes.reverse();
     Ok(nodes)
+}
+
+const BY_DEPTH: &str = "
+    SELECT id, parent_id, role FROM messages WHERE conversation_id = :conversation_id AND depth <= :depth
+    ORDER BY depth DESC";
+
+/// Adds `from` and what its conversation has of the path above it; what comes next, and whether there were too many
+/// branches to find it.
+fn by_depth(
+    tx: &Connection,
+    from: Node,
+    nodes: &mut Vec<PathNode>,
+) -> Result<(Option<MessageId>, bool), Error> {
+    let mut statement = tx.prepare_cached(BY_DEPTH)?;
+    let mut rows = statement.query(named_params! {":conversation_id": from.conversation_id.as_bytes(),
+    ":depth": from.depth.cast_signed()})?;
+    let (mut next, mut beside) = (Some(from.id), 0);
+    while let (Some(wanted), Some(row)) = (next, rows.next()?) {
+        let row = Row::new(row, "messages", "id");
+        let id: MessageId = row.id("id")?;
+        if id == wanted {
+            next = row.opt_id("parent_id")?;
+            nodes.push(PathNode { id, role: row.word("role")? });
+        } else {
+            beside += 1;
+            if beside > BESIDE + nodes.len() {
+                return Ok((next, true));
+            }
+        }
+    }
+    Ok((next, false))
+}
+
+/// Adds one message; what stands above it.
+fn by_parent(tx: &Connection, id: MessageId, nodes: &mut Vec<PathNode>) -> Result<Option<MessageId>, Error> {
+    let mut statement = tx.prepare_cached("SELECT id, parent_id, role FROM messages WHERE id = :id")?;
+    let mut rows = statement.query(named_params! {":id": id.as_bytes()})?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let row = Row::new(row, "messages", "id");
+    nodes.push(PathNode { id, role: row.word("role")? });
+    row.opt_id("parent_id")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tree::tests::{add, converse, database};
+
+    /// A chain of `length` over three conversations, each forked off the last one's leaf, with siblings at each depth.
+    fn path_is_found_among(siblings: usize) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut conn = database(&dir);
+        let tx = conn.transaction().unwrap();
+        let (mut path, mut leaf) = (Vec::new(), None);
+        for _ in 0..3 {
+            let id = converse(&tx, leaf.map(|leaf: Node| leaf.id));
+            for _ in 0..40 {
+                (0..siblings / 2).for_each(|_| drop(add(&tx, id, leaf)));
+                let node = add(&tx, id, leaf);
+                (siblings / 2..siblings).for_each(|_| drop(add(&tx, id, leaf)));
+                path.push(node.id);
+                leaf = Some(node);
+            }
+        }
+        let found = path_nodes(&tx, path[path.len() - 1]).unwrap();
+        assert!(found.iter().map(|node| node.id).eq(path.iter().copied()));
+        let above = path_nodes(&tx, path[50]).unwrap();
+        assert!(above.iter().map(|node| node.id).eq(path[..=50].iter().copied()));
+    }
+
+    #[test]
+    fn a_path_is_found_over_forks_and_among_few_and_many_branches() {
+        path_is_found_among(0);
+        path_is_found_among(3);
+        path_is_found_among(60);
+    }
 }
