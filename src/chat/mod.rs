@@ -2,6 +2,7 @@
 //!
 //! Ids, times and results come in as arguments; events and effects go out as values.
 
+pub mod approval;
 pub mod compaction;
 pub mod context;
 pub mod conversation;

@@ -23,6 +23,7 @@ mod registry;
 mod running;
 pub mod snapshot;
 mod title;
+mod tool;
 
 pub use conversation::{Idempotency, Order, ReceiptOf};
 pub use error::Error;
@@ -74,6 +75,7 @@ struct Shared {
     agents: Agents,
     clock: Clock,
     bounds: Bounds,
+    toolbox: Toolbox,
     registry: Registry,
     running: Arc<RunningTurns>,
     quiet: Quiet,
@@ -121,10 +123,16 @@ impl Runtime {
     }
 
     pub fn with_bounds(store: Store, agents: Agents, clock: Clock, bounds: Bounds) -> Self {
+        let toolbox = Toolbox::built_in(clock.clone());
+        Self::with_tools(store, agents, clock, bounds, toolbox)
+    }
+
+    pub fn with_tools(store: Store, agents: Agents, clock: Clock, bounds: Bounds, toolbox: Toolbox) -> Self {
         let registry = Registry::new(store.epoch(), RingBudget::new(RING_BUDGET));
         Self(Arc::new(Shared {
             store,
             agents,
+            toolbox,
             clock,
             bounds,
             registry,
@@ -252,6 +260,11 @@ impl Runtime {
         let mail = Mail::Compact { wanted: Box::new(wanted), reply: Some(reply) };
         self.mail(id, mail, Origin::Stored).await;
         answer.await.unwrap_or(Err(Error::Unavailable))
+    }
+
+    /// Other arguments for a call that people are asked about, if its tool takes them.
+    pub fn change_args(&self, approval: &Approval, args: &Value) -> Result<ChangedArgs, Vec<FieldError>> {
+        tool::change_args(&self.0, approval, args)
     }
 
     fn check_open(&self) -> Result<(), Error> {
