@@ -17,6 +17,7 @@ use serde::Deserialize;
 
 use crate::auth::KeyText;
 use crate::auth::token::{Creation, TokenAlgorithm};
+use crate::chat::policy::Policy;
 use crate::chat::turn::Recovery;
 use crate::provider;
 
@@ -152,8 +153,8 @@ pub struct Agent {
     pub compaction: bool,
     /// Absent: the agent's model.
     pub compaction_model: Option<String>,
-    /// Patterns of tool names, in the order in which they are tried. Kept as it was written.
-    pub policy: toml::Table,
+    /// Which calls run, are asked for, or never run, by patterns of tool names.
+    pub policy: Policy,
 }
 
 impl Default for Agent {
@@ -176,7 +177,7 @@ impl Default for Agent {
             title_model: None,
             compaction: true,
             compaction_model: None,
-            policy: toml::Table::new(),
+            policy: Policy::default(),
         }
     }
 }

@@ -8,4 +8,5 @@ pub mod context;
 pub mod conversation;
 pub mod event;
 pub mod message;
+pub mod policy;
 pub mod turn;
