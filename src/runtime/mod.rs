@@ -41,14 +41,16 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tracing::{Instrument, error, info, info_span, warn};
 
+use crate::chat::approval::{Approval, ChangedArgs};
 use crate::chat::compaction::Compaction;
 use crate::chat::conversation::{
     Command, Conversation, ConversationInfo, Doomed, ForkPoint, MAX_QUEUED_TURNS, Send,
 };
-use crate::chat::event::{Cursor, Entry, Epoch, Seq};
+use crate::chat::event::{Cursor, Entry, Epoch, FieldError, Seq};
 use crate::clock::Clock;
 use crate::id::{ConversationId, MessageId, TurnId};
 use crate::store::Store;
+use crate::tool::Toolbox;
 use agent::Agents;
 use compaction::Wanted;
 use conversation::{Mail, Origin};
@@ -123,7 +125,8 @@ impl Runtime {
     }
 
     pub fn with_bounds(store: Store, agents: Agents, clock: Clock, bounds: Bounds) -> Self {
-        let toolbox = Toolbox::built_in(clock.clone());
+        let none = std::collections::BTreeMap::new();
+        let toolbox = Toolbox::new(&none, &|_| None, clock.clone()).expect("there is nothing to configure");
         Self::with_tools(store, agents, clock, bounds, toolbox)
     }
 
@@ -263,7 +266,11 @@ impl Runtime {
     }
 
     /// Other arguments for a call that people are asked about, if its tool takes them.
-    pub fn change_args(&self, approval: &Approval, args: &Value) -> Result<ChangedArgs, Vec<FieldError>> {
+    pub fn change_args(
+        &self,
+        approval: &Approval,
+        args: &serde_json::Value,
+    ) -> Result<ChangedArgs, Vec<FieldError>> {
         tool::change_args(&self.0, approval, args)
     }
 

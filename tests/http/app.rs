@@ -239,6 +239,7 @@ async fn start(
         limits: Limits { max_steps: 20, max_tokens: None, max_wall_ms: 600_000 },
         context_tokens: None,
         tools: Vec::new(),
+        policy: weir::chat::policy::Policy::default(),
         suggestions: vec!["count to 3".to_owned()],
         titles: false,
         title_model: None,

@@ -198,6 +198,8 @@ mod tests {
             state: CallState::Failed,
             output: None,
             error: Some("not available".to_owned()),
+            rule: None,
+            retry_of: None,
         }];
         let items = items(&answer);
         let result = |call_id, output: &str| Item::ToolResult {

@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{feed, given};
+use super::given;
 use crate::chat::approval::{Approval, ApprovalState, Vote, VoteDecision};
 use crate::chat::conversation::Command;
 use crate::http::State;
 use crate::http::auth::ApprovalInPath;
+use crate::http::feed;
 use crate::http::json::Json;
 use crate::http::limits;
 use crate::http::problem::{Error, Kind, Result};

@@ -243,9 +243,13 @@ mod tests {
         for _ in 0..3 {
             let id = converse(&tx, leaf.map(|leaf: Node| leaf.id));
             for _ in 0..40 {
-                (0..siblings / 2).for_each(|_| drop(add(&tx, id, leaf)));
+                (0..siblings / 2).for_each(|_| {
+                    add(&tx, id, leaf);
+                });
                 let node = add(&tx, id, leaf);
-                (siblings / 2..siblings).for_each(|_| drop(add(&tx, id, leaf)));
+                (siblings / 2..siblings).for_each(|_| {
+                    add(&tx, id, leaf);
+                });
                 path.push(node.id);
                 leaf = Some(node);
             }
