@@ -28,8 +28,11 @@ pub enum Op {
         age: Age,
         broken: bool,
     },
-    Wait {
+    /// Something happens to a call.
+    Call {
         turn: usize,
+        call: usize,
+        what: CallOp,
     },
     /// A person looks at another branch.
     Regenerate {
@@ -61,6 +64,23 @@ pub enum Op {
     Update,
     Restart,
     Delete,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum CallOp {
+    Impossible,
+    Denied,
+    Allowed { idempotent: bool },
+    Ask { approvals: u32 },
+    Client,
+    Succeeds,
+    Fails,
+    Unknown,
+    Vote { user: u8, deny: bool, changes: bool, as_shown: bool },
+    Expires,
+    ClientSays,
+    Resolved,
+    Retried,
 }
 
 #[derive(Debug, Clone)]
@@ -135,7 +155,7 @@ fn op() -> impl Strategy<Value = Op> {
         ),
         8 => (turn.clone(), age(), output()).prop_map(|(turn, age, output)| Op::Output { turn, age, output }),
         2 => (turn.clone(), age(), any::<bool>()).prop_map(|(turn, age, broken)| Op::Fail { turn, age, broken }),
-        1 => turn.clone().prop_map(|turn| Op::Wait { turn }),
+        16 => (turn.clone(), 0..4usize, call_op()).prop_map(|(turn, call, what)| Op::Call { turn, call, what }),
         3 => (0..30usize).prop_map(|message| Op::Switch { message }),
         2 => (0..30usize).prop_map(|message| Op::Regenerate { message }),
         1 => (1..30usize).prop_map(|message| Op::DeleteBranch { message }),
@@ -221,5 +241,24 @@ fn output() -> impl Strategy<Value = Output> {
         3 => (index.clone(), text()).prop_map(|(index, text)| Output::Delta { index, text }),
         2 => index.prop_map(|index| Output::PartCompleted { index }),
         1 => Just(Output::Finished),
+    ]
+}
+
+fn call_op() -> impl Strategy<Value = CallOp> {
+    let vote = (0..3u8, prop::bool::weighted(0.2), prop::bool::weighted(0.2), prop::bool::weighted(0.9));
+    prop_oneof![
+        1 => Just(CallOp::Impossible),
+        1 => Just(CallOp::Denied),
+        3 => any::<bool>().prop_map(|idempotent| CallOp::Allowed { idempotent }),
+        4 => (1..3u32).prop_map(|approvals| CallOp::Ask { approvals }),
+        1 => Just(CallOp::Client),
+        2 => Just(CallOp::Succeeds),
+        1 => Just(CallOp::Fails),
+        2 => Just(CallOp::Unknown),
+        6 => vote.prop_map(|(user, deny, changes, as_shown)| CallOp::Vote { user, deny, changes, as_shown }),
+        1 => Just(CallOp::Expires),
+        1 => Just(CallOp::ClientSays),
+        2 => Just(CallOp::Resolved),
+        1 => Just(CallOp::Retried),
     ]
 }

@@ -18,8 +18,8 @@ pub fn decide(turn: &Turn, input: Input, stamp: &Stamp) -> Decision {
         Input::MessageOpened { fence, .. }
         | Input::Model { fence, .. }
         | Input::ModelFailed { fence, .. }
-            // While it waits for a person, no call is under way.
-            if fence != turn.fence || turn.state != TurnState::Running =>
+            // While its tools run, or it waits for a person, no model is asked.
+            if fence != turn.fence || turn.state != TurnState::Running || turn.has_open_calls() =>
         {
             Decision::default()
         }
@@ -236,8 +236,8 @@ fn recover(turn: &Turn, stamp: &Stamp) -> Decision {
     let mut decision = match turn.state {
         TurnState::Running | TurnState::Waiting if turn.has_open_calls() => calls::recover(turn, stamp),
         TurnState::Running => cut(turn, ResumeReason::Restart, None),
-        TurnState::Waiting
-        | TurnState::Queued
+        TurnState::Waiting => Decision::default(),
+        TurnState::Queued
         | TurnState::Completed
         | TurnState::Failed
         | TurnState::Cancelled
