@@ -19,6 +19,7 @@ use crate::auth::KeyText;
 use crate::auth::token::{Creation, TokenAlgorithm};
 use crate::chat::turn::Recovery;
 use crate::provider;
+use crate::tool::HttpToolConfig;
 
 pub use error::Error;
 pub use load::Flags;
@@ -38,8 +39,8 @@ pub struct Config {
     pub providers: BTreeMap<String, provider::Options>,
     /// Never empty once loaded: without any, there is [`DEFAULT_AGENT`].
     pub agents: BTreeMap<String, Agent>,
-    /// Tools behind HTTP, by name. Kept as they were written.
-    pub tools: BTreeMap<String, toml::Table>,
+    /// Tools behind HTTP, by name.
+    pub tools: BTreeMap<String, HttpToolConfig>,
     /// MCP servers, by name. Kept as they were written.
     pub mcp: BTreeMap<String, toml::Table>,
     pub auth: Auth,

@@ -1,18 +1,21 @@
 //! Tools: what a model may call, and what comes of it.
 //!
-//! Owns the tools that need nothing of ours (`clock`, `calculator`), the check of arguments, and the guard that keeps requests to public addresses. Never decides whether a call may run, and never runs one by
+//! Owns the tools that need nothing of ours (`clock`, `calculator`, those behind HTTP), the check of arguments, and
+//! the guard that keeps requests to public addresses. Never decides whether a call may run, and never runs one by
 //! itself: who drops a call's future cancels it.
 
 mod args;
 mod calculator;
 mod clock;
 mod fingerprint;
+mod http;
 pub mod public_net;
 mod toolbox;
 
 pub use args::{check_args, check_declared_schema, check_schema};
 pub use fingerprint::schema_hash;
-pub use toolbox::{BUILT_IN, NameTaken, Toolbox};
+pub use http::{HttpTool, HttpToolConfig};
+pub use toolbox::{BUILT_IN, Misconfigured, NameTaken, Toolbox};
 
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};

@@ -5,25 +5,57 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 
-use super::Tool;
 use super::calculator::Calculator;
 use super::clock::ClockTool;
+use super::{HttpTool, HttpToolConfig, Tool, public_net};
 
-/// Names that no other tool may have.
+/// Names that no configured tool may have.
 pub const BUILT_IN: &[&str] = &["clock", "calculator"];
 
 #[derive(Clone)]
 pub struct Toolbox(BTreeMap<String, Arc<dyn Tool>>);
+
+/// What is wrong with a tool of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {detail}")]
+pub struct Misconfigured {
+    /// Dotted, as in the file: `tools.refund.url`.
+    pub key: String,
+    pub detail: String,
+}
+
+impl Misconfigured {
+    /// `key` is the one below `[tools.<name>]`, or empty for the whole section.
+    pub(super) fn of(name: &str, key: &str, detail: impl Into<String>) -> Self {
+        let key = match key {
+            "" => format!("tools.{name}"),
+            key => format!("tools.{name}.{key}"),
+        };
+        Self { key, detail: detail.into() }
+    }
+}
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("there are two tools with the name `{0}`")]
 pub struct NameTaken(pub String);
 
 impl Toolbox {
-    /// The built-in tools.
-    pub fn new(clock: Clock) -> Self {
+    /// The built-in tools and the configured ones. Nothing is asked of them yet.
+    pub fn new(
+        configured: &BTreeMap<String, HttpToolConfig>,
+        env: &dyn Fn(&str) -> Option<String>,
+        clock: Clock,
+    ) -> Result<Self, Misconfigured> {
+        let mut toolbox = Self(BTreeMap::new());
         let built_in: [Arc<dyn Tool>; 2] = [Arc::new(ClockTool::new(clock)), Arc::new(Calculator::default())];
-        Self(built_in.into_iter().map(|tool| (tool.spec().name.clone(), tool)).collect())
+        for tool in built_in {
+            toolbox.0.insert(tool.spec().name.clone(), tool);
+        }
+        for (name, config) in configured {
+            let tool = HttpTool::new(name, config, env, public_net::system_resolver())?;
+            toolbox.0.insert(name.clone(), Arc::new(tool));
+        }
+        Ok(toolbox)
     }
 
     /// Adds a tool that is made elsewhere.
@@ -85,7 +117,7 @@ mod tests {
 
     #[test]
     fn the_built_in_names_are_those_of_the_built_in_tools() {
-        let toolbox = Toolbox::new(Clock::System);
+        let toolbox = Toolbox::new(&BTreeMap::new(), &|_| None, Clock::System).unwrap();
         let mut names = BUILT_IN.to_vec();
         names.sort_unstable();
         assert_eq!(toolbox.0.keys().map(String::as_str).collect::<Vec<_>>(), names);

@@ -1,5 +1,7 @@
 //! The tools that need nothing of ours.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use weir::clock::Clock;
 use weir::tool::{BUILT_IN, Outcome, Source, Toolbox, check_args, check_schema};
@@ -8,7 +10,7 @@ use crate::call::invocation;
 
 async fn answer(name: &str, args: Value) -> Outcome {
     let clock = Clock::manual("2026-07-01T12:30:00.250Z".parse().unwrap());
-    let toolbox = Toolbox::new(clock);
+    let toolbox = Toolbox::new(&BTreeMap::new(), &|_| None, clock).unwrap();
     let tool = toolbox.get(name).unwrap();
     assert_eq!(check_args(&tool.spec().schema, &args.to_string()), Ok(args.clone()));
     tool.run(invocation(args)).await
@@ -16,7 +18,7 @@ async fn answer(name: &str, args: Value) -> Outcome {
 
 #[test]
 fn every_built_in_tool_may_be_repeated_and_has_a_schema() {
-    let toolbox = Toolbox::new(Clock::System);
+    let toolbox = Toolbox::new(&BTreeMap::new(), &|_| None, Clock::System).unwrap();
     for name in BUILT_IN {
         let tool = toolbox.get(name).unwrap();
         assert_eq!(
