@@ -35,6 +35,13 @@ impl Given {
     }
 }
 
+/// A tool behind HTTP, and one line more.
+fn tool(line: &str) -> String {
+    format!(
+        "[tools.refund]\nurl = \"https://shop.example\"\ndescription = \"Refund\"\nschema = {{ type = \"object\" }}\n{line}"
+    )
+}
+
 #[test]
 fn a_wrong_file_is_refused_with_its_key_and_what_was_expected() {
     for (text, expected) in [
@@ -122,6 +129,44 @@ fn a_wrong_file_is_refused_with_its_key_and_what_was_expected() {
         (
             "[limits]\nmessage_bytes = 9999999",
             "weir.toml: limits.message_bytes: expected at most limits.body_bytes (4194304), found 9999999",
+        ),
+        ("[tools.refund]\nurl = \"https://shop.example\"", "weir.toml: tools.refund.description: is missing"),
+        (
+            &tool("prot = 1"),
+            "weir.toml: tools.refund.prot: unknown key; expected one of url, description, schema, timeout, idempotent, allow_private_address, headers, auth_env",
+        ),
+        (
+            &tool("timeout = \"soon\""),
+            r#"weir.toml: tools.refund.timeout: expected a duration such as "60s", found "soon""#,
+        ),
+        (&tool("timeout = \"0s\""), "weir.toml: tools.refund.timeout: expected more than no time"),
+        (
+            &tool("").replace("shop.example", "[::ffff:10.0.0.1]"),
+            r#"weir.toml: tools.refund.url: expected a public address, or allow_private_address = true, found "[::ffff:a00:1]""#,
+        ),
+        (
+            &tool("").replace("https", "ftp"),
+            r#"weir.toml: tools.refund.url: expected an http or https URL, found "ftp://shop.example""#,
+        ),
+        (
+            &tool("").replace("shop.example", "me:secret@shop.example"),
+            "weir.toml: tools.refund.url: expected no password in it; use auth_env or headers",
+        ),
+        (
+            &tool("").replace("object", "text"),
+            r#"weir.toml: tools.refund.schema: expected a JSON Schema with type = "object""#,
+        ),
+        (
+            &tool("").replace("\"object\"", "\"object\", required = \"order\""),
+            r#"weir.toml: tools.refund.schema: expected a JSON Schema: /required: "order" is not of type "array""#,
+        ),
+        (
+            &tool("").replace("refund", "clock"),
+            "weir.toml: tools.clock: expected another name; this one is a built-in tool's",
+        ),
+        (
+            &tool("").replace("refund", "'re fund'"),
+            "weir.toml: tools.re fund: expected a name of 1 to 64 letters, digits, `_`, `-` and `.`",
         ),
         ("server = 1", "weir.toml: server: expected a table, found integer 1"),
         ("[server]\nlisten = ", "weir.toml:2: string values must be quoted, expected literal string"),
@@ -320,7 +365,8 @@ fn the_example_is_accepted_and_keeps_the_order_of_the_policy() {
 
 #[test]
 fn no_secret_is_shown_by_debug() {
-    let text = "[providers.a]\nkind = \"demo\"\napi_key = \"canary-1\"\n[metrics]\ntoken = \"canary-2\"";
+    let text = "[providers.a]\nkind = \"demo\"\napi_key = \"canary-1\"\n[metrics]\ntoken = \"canary-2\"\n";
+    let text = &format!("{text}{}", tool("headers = { x-key = \"canary-4\" }"));
     let env = [("WEIR_ROOT_KEY", "canary-3-canary-3-canary-3-canary-3")];
     let shown = format!("{:?}", given(text).load(&env, Flags::default()).unwrap());
     assert!(!shown.contains("canary"), "{shown}");
