@@ -374,8 +374,11 @@ impl Model {
             Input::Recovered => self.recover(id),
             Input::Judged { call_id, judgement } => self.judge(id, *call_id, judgement),
             Input::ToolEnded { call_id, ending } => {
-                let started = |call: &CallNow| call.state == CallState::Started;
-                if self.must_wait(id, *call_id, started).is_ok() {
+                let runs = |call: &CallNow| {
+                    let at_the_client = call.state == CallState::Pending && call.question.is_none();
+                    call.state == CallState::Started || at_the_client
+                };
+                if self.must_wait(id, *call_id, runs).is_ok() {
                     self.end_call(id, *call_id, ending);
                 }
             }

@@ -9,7 +9,7 @@ use super::{
 use crate::chat::approval::Vote;
 use crate::chat::compaction::{Compaction, Told};
 use crate::chat::event::{Entry, Event};
-use crate::chat::message::{CallState, Message, MessageStatus, Part, Role};
+use crate::chat::message::{Message, MessageStatus, Part, Role};
 use crate::chat::turn::{
     self, Decision, Effect, Input, OpenCall, QueuedTurn, Stamp, Turn, TurnPlan, TurnState, Wake,
 };
@@ -36,9 +36,8 @@ pub fn decide(conversation: &Conversation, command: Command, stamp: &Stamp) -> R
             Ok(decide_turn(conversation, turn_id, Input::Voted { call_id, vote: *vote, args_hash }, stamp))
         }
         Command::EndCall { turn_id, call_id, ending } => {
-            let awaited = |open: &OpenCall| open.call.state == CallState::Pending && open.approval.is_none();
             let input = Input::ToolEnded { call_id, ending };
-            about_call(conversation, turn_id, call_id, awaited, input, stamp)
+            about_call(conversation, turn_id, call_id, OpenCall::awaits_client, input, stamp)
         }
         Command::Resolve { turn_id, call_id, resolution, output, resolved_by, again } => {
             let input = Input::Resolved { call_id, resolution, output, resolved_by, again };

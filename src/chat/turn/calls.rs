@@ -32,6 +32,13 @@ pub(super) fn judged(turn: &Turn, call_id: CallId, judgement: Judgement, stamp: 
         // Judged before; this is late.
         _ => return decision,
     };
+    // What was approved is not what would run now.
+    if was_approved
+        && matches!(judgement, Judgement::Ask(_) | Judgement::Client)
+        && let Some(old) = &open.approval
+    {
+        decision.event(closed(turn, old, ApprovalState::Void));
+    }
     match judgement {
         Judgement::Impossible { error } => decision.event(Event::ToolFailed { turn_id, call_id, error }),
         Judgement::Denied { rule } => {
@@ -44,9 +51,6 @@ pub(super) fn judged(turn: &Turn, call_id: CallId, judgement: Judgement, stamp: 
         }
         Judgement::Client => decision.event(Event::ToolPending { turn_id, call_id, rule: None }),
         Judgement::Ask(approval) => {
-            if was_approved && let Some(old) = &open.approval {
-                decision.event(closed(turn, old, ApprovalState::Void));
-            }
             let (at, wake) = (approval.expires_at, Wake::Expiry(approval.id));
             let rule = approval.context.rule.clone();
             decision.event(Event::ToolPending { turn_id, call_id, rule });
@@ -61,9 +65,8 @@ pub(super) fn judged(turn: &Turn, call_id: CallId, judgement: Judgement, stamp: 
 pub(super) fn ended(turn: &Turn, call_id: CallId, ending: Ending, stamp: &Stamp) -> Decision {
     let mut decision = Decision::default();
     let Some(open) = turn.call(call_id) else { return decision };
-    let by_client = open.call.state == CallState::Pending && open.approval.is_none();
     // The first one wins.
-    if open.call.state != CallState::Started && !by_client {
+    if open.call.state != CallState::Started && !open.awaits_client() {
         return decision;
     }
     decision.event(ending.into_event(turn, call_id));
@@ -173,19 +176,19 @@ pub(super) fn withdraw(turn: &Turn, decision: &mut Decision) {
 /// that does nothing twice.
 pub(super) fn recover(turn: &Turn, stamp: &Stamp) -> Decision {
     let mut decision = Decision::default();
-    for OpenCall { call, approval, idempotent, .. } in &turn.calls {
-        let (turn_id, call_id) = (turn.id, call.id);
-        match call.state {
+    for open in &turn.calls {
+        let (turn_id, call_id) = (turn.id, open.call.id);
+        match open.call.state {
             CallState::Proposed | CallState::Approved => {
                 decision.effects.push(Effect::Judge { turn_id, call_id });
             }
             CallState::Pending => {
-                if let Some(approval) = approval {
+                if let Some(approval) = open.pending_approval() {
                     let (wake, at) = (Wake::Expiry(approval.id), approval.expires_at);
                     decision.effects.push(Effect::WakeAt { turn_id, wake, at });
                 }
             }
-            CallState::Started if *idempotent => {
+            CallState::Started if open.idempotent => {
                 decision.effects.push(Effect::RunTool { turn_id, call_id });
             }
             CallState::Started => {
@@ -266,8 +269,8 @@ impl Turn {
     /// Whom it waits for, where nothing goes on by itself.
     fn waits_for(&self) -> Option<WaitingFor> {
         let open = |open: &OpenCall| match open.call.state {
-            CallState::Pending if open.approval.is_some() => Some(WaitingFor::Approval),
-            CallState::Pending => Some(WaitingFor::ClientTool),
+            CallState::Pending if open.awaits_client() => Some(WaitingFor::ClientTool),
+            CallState::Pending => Some(WaitingFor::Approval),
             CallState::Unknown if !open.resolved => Some(WaitingFor::Resolution),
             _ => None,
         };
@@ -279,6 +282,11 @@ impl OpenCall {
     /// Nobody knows what came of it, and nobody has said so yet.
     pub fn is_unresolved(&self) -> bool {
         self.call.state == CallState::Unknown && !self.resolved
+    }
+
+    /// The client that declared its tool was asked to run it.
+    pub fn awaits_client(&self) -> bool {
+        self.call.state == CallState::Pending && self.pending_approval().is_none()
     }
 
     pub fn pending_approval(&self) -> Option<&Arc<Approval>> {
