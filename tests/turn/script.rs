@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 
 use weir::chat::conversation::OnBusy;
+use weir::chat::message::CallState;
 use weir::chat::turn::{Placement, Recovery};
 
 #[derive(Debug, Clone)]
@@ -139,6 +140,29 @@ pub enum Kind {
     Notice,
 }
 
+impl CallOp {
+    /// This, or something like it that may happen to a call in that state.
+    pub fn fitting(self, state: CallState) -> Self {
+        match (state, self) {
+            (CallState::Proposed | CallState::Approved, Self::Succeeds | Self::Fails | Self::Unknown) => {
+                Self::Allowed { idempotent: false }
+            }
+            (CallState::Proposed | CallState::Approved, Self::Vote { .. } | Self::Expires) => {
+                Self::Ask { approvals: 1 }
+            }
+            (CallState::Started, Self::Vote { .. } | Self::Resolved) => Self::Unknown,
+            (CallState::Started, Self::Ask { .. } | Self::Allowed { .. }) => Self::Succeeds,
+            (CallState::Pending, Self::Ask { .. } | Self::Allowed { .. } | Self::Unknown) => {
+                Self::Vote { user: 0, deny: false, changes: false, as_shown: true }
+            }
+            (CallState::Pending, Self::Succeeds | Self::Fails) => Self::ClientSays,
+            (CallState::Unknown, Self::Vote { .. } | Self::Ask { .. } | Self::Succeeds) => Self::Resolved,
+            (CallState::Unknown, Self::Allowed { .. }) => Self::Retried,
+            (_, what) => what,
+        }
+    }
+}
+
 /// Half of the conversations begin crowded: with branches that take up the slots.
 pub fn ops() -> impl Strategy<Value = Vec<Op>> {
     let root = sent().prop_map(|sent| Op::Send(Sent { spot: Spot::Root, ..sent }));
@@ -155,7 +179,7 @@ fn op() -> impl Strategy<Value = Op> {
         ),
         8 => (turn.clone(), age(), output()).prop_map(|(turn, age, output)| Op::Output { turn, age, output }),
         2 => (turn.clone(), age(), any::<bool>()).prop_map(|(turn, age, broken)| Op::Fail { turn, age, broken }),
-        16 => (turn.clone(), 0..4usize, call_op()).prop_map(|(turn, call, what)| Op::Call { turn, call, what }),
+        30 => (turn.clone(), 0..4usize, call_op()).prop_map(|(turn, call, what)| Op::Call { turn, call, what }),
         3 => (0..30usize).prop_map(|message| Op::Switch { message }),
         2 => (0..30usize).prop_map(|message| Op::Regenerate { message }),
         1 => (1..30usize).prop_map(|message| Op::DeleteBranch { message }),

@@ -370,6 +370,8 @@ impl World {
         let Some(turn) = pick(&with_calls, turn).map(|n| &self.model.running[*n]) else { return };
         let turn_id = turn.id;
         let call = pick(&turn.calls, call).expect("there are calls");
+        // Most of what happens to a call is what can happen to it.
+        let what = if self.ids.is_multiple_of(4) { what } else { what.fitting(call.state) };
         let (call_id, approval_id) = (call.id, call.question.as_ref().map(|question| question.id));
         let text = || "text".to_owned();
         let judge = |world: &mut Self, judgement| world.turn(turn_id, Input::Judged { call_id, judgement });
