@@ -134,9 +134,7 @@ async fn decide_one(
         return Err(Error::invalid("/args", "arguments are an object"));
     }
     let changed = match args {
-        Some(args) => Some(
-            state.runtime().change_args(&approval, &args).map_err(|errors| Error::invalid_args(errors))?,
-        ),
+        Some(args) => Some(state.runtime().change_args(&approval, &args).map_err(Error::invalid_args)?),
         None => None,
     };
     let at = state.runtime().clock().now();
