@@ -17,8 +17,10 @@ use serde::Deserialize;
 
 use crate::auth::KeyText;
 use crate::auth::token::{Creation, TokenAlgorithm};
+use crate::chat::policy::Policy;
 use crate::chat::turn::Recovery;
 use crate::provider;
+use crate::tool::HttpToolConfig;
 
 pub use error::Error;
 pub use load::Flags;
@@ -38,8 +40,8 @@ pub struct Config {
     pub providers: BTreeMap<String, provider::Options>,
     /// Never empty once loaded: without any, there is [`DEFAULT_AGENT`].
     pub agents: BTreeMap<String, Agent>,
-    /// Tools behind HTTP, by name. Kept as they were written.
-    pub tools: BTreeMap<String, toml::Table>,
+    /// Tools behind HTTP, by name.
+    pub tools: BTreeMap<String, HttpToolConfig>,
     /// MCP servers, by name. Kept as they were written.
     pub mcp: BTreeMap<String, toml::Table>,
     pub auth: Auth,
@@ -152,8 +154,8 @@ pub struct Agent {
     pub compaction: bool,
     /// Absent: the agent's model.
     pub compaction_model: Option<String>,
-    /// Patterns of tool names, in the order in which they are tried. Kept as it was written.
-    pub policy: toml::Table,
+    /// Which calls run, are asked for, or never run, by patterns of tool names.
+    pub policy: Policy,
 }
 
 impl Default for Agent {
@@ -176,7 +178,7 @@ impl Default for Agent {
             title_model: None,
             compaction: true,
             compaction_model: None,
-            policy: toml::Table::new(),
+            policy: Policy::default(),
         }
     }
 }

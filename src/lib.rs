@@ -20,3 +20,4 @@ pub mod runtime;
 pub mod scope;
 pub mod server;
 pub mod store;
+pub mod tool;

@@ -29,6 +29,7 @@ use crate::runtime::agent::DEFAULT_AGENT;
 use crate::runtime::import::Imports;
 use crate::runtime::{Bounds, Runtime};
 use crate::store::{self, Store};
+use crate::tool::Toolbox;
 use notify::Stage;
 use providers::Roster;
 
@@ -61,7 +62,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         turns_per_user: config.limits.turns_per_user,
         queue_per_conversation: config.limits.queue_per_conversation,
     };
-    let runtime = Runtime::with_bounds(store.clone(), roster.agents, clock, bounds);
+    let toolbox = Toolbox::new(&config.tools, &|name| std::env::var(name).ok(), clock.clone())
+        .context("a tool is not configured as it should be")?;
+    let runtime = Runtime::with_tools(store.clone(), roster.agents, clock, bounds, toolbox);
     runtime.recover(startup.unfinished).await;
     let options = edges(&config);
     let imports = Imports::open(runtime.clone(), transfer::options(&config, &dir, runtime.agents()))

@@ -53,6 +53,8 @@ fn message(n: usize, said: &Said) -> PathMessage {
                 state: CallState::Succeeded,
                 output: Some("o".repeat(*length)),
                 error: None,
+                rule: None,
+                retry_of: None,
             });
         }
     }

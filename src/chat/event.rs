@@ -7,11 +7,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::chat::approval::{Approval, ApprovalState, Vote, VoteDecision};
 use crate::chat::compaction::Compaction;
 use crate::chat::conversation::{ConversationChanges, ConversationInfo, ForkPoint};
 use crate::chat::message::{Call, FinishReason, Marks, Message, MessageStatus, Part, Usage};
 use crate::chat::turn::{QueuedTurn, TurnPlan};
-use crate::id::{CallId, CompactionId, MessageId, TurnId};
+use crate::clock::Timestamp;
+use crate::id::{ApprovalId, CallId, CompactionId, MessageId, TurnId, UserId};
 
 /// A position in a conversation's log: 0 before the first event.
 #[derive(
@@ -108,6 +110,8 @@ pub enum WaitingFor {
     Approval,
     ClientTool,
     Answer,
+    /// A call was started, and nobody knows what came of it.
+    Resolution,
 }
 
 /// A structural event. What it carries is both what a client is told and what the tables are made from.
@@ -182,7 +186,14 @@ pub enum Event {
         waiting_for: WaitingFor,
     },
     #[serde(rename = "turn.resumed")]
-    TurnResumed { turn_id: TurnId, attempt: u32, reason: ResumeReason },
+    TurnResumed {
+        turn_id: TurnId,
+        attempt: u32,
+        reason: ResumeReason,
+        /// When its wall time is over, where that begins anew: what it waits for people does not count.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deadline: Option<Timestamp>,
+    },
     #[serde(rename = "turn.completed")]
     TurnCompleted {
         turn_id: TurnId,
@@ -211,8 +222,75 @@ pub enum Event {
 
     #[serde(rename = "tool.proposed")]
     ToolProposed { turn_id: TurnId, call: Call },
+    /// It waits for people, or for the client that declared it.
+    #[serde(rename = "tool.pending")]
+    ToolPending {
+        turn_id: TurnId,
+        call_id: CallId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rule: Option<String>,
+    },
+    #[serde(rename = "tool.approved")]
+    ToolApproved {
+        turn_id: TurnId,
+        call_id: CallId,
+        /// What runs, verbatim, where those who approved changed it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        args_text: Option<String>,
+    },
+    /// Durable before the tool is asked for anything: it may have happened from here on.
+    #[serde(rename = "tool.started")]
+    ToolStarted {
+        turn_id: TurnId,
+        call_id: CallId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rule: Option<String>,
+        /// Asked again with the same call id, it does nothing twice.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        idempotent: bool,
+    },
+    #[serde(rename = "tool.succeeded")]
+    ToolSucceeded { turn_id: TurnId, call_id: CallId, output: String },
     #[serde(rename = "tool.failed")]
     ToolFailed { turn_id: TurnId, call_id: CallId, error: String },
+    #[serde(rename = "tool.denied")]
+    ToolDenied {
+        turn_id: TurnId,
+        call_id: CallId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rule: Option<String>,
+        /// What the model is told.
+        error: String,
+    },
+    #[serde(rename = "tool.expired")]
+    ToolExpired { turn_id: TurnId, call_id: CallId, error: String },
+    #[serde(rename = "tool.cancelled")]
+    ToolCancelled { turn_id: TurnId, call_id: CallId },
+    /// It was started, and nobody knows what came of it.
+    #[serde(rename = "tool.unknown")]
+    ToolUnknown { turn_id: TurnId, call_id: CallId, error: String },
+    /// A person says what became of an unknown call.
+    #[serde(rename = "tool.resolved")]
+    ToolResolved {
+        turn_id: TurnId,
+        call_id: CallId,
+        #[serde(rename = "as")]
+        resolution: Resolution,
+        /// What the model is told of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output: Option<String>,
+        resolved_by: UserId,
+    },
+
+    #[serde(rename = "approval.requested")]
+    ApprovalRequested { turn_id: TurnId, approval: Box<Approval> },
+    #[serde(rename = "approval.voted")]
+    ApprovalVoted { turn_id: TurnId, call_id: CallId, approval_id: ApprovalId, vote: Vote },
+    #[serde(rename = "approval.decided")]
+    ApprovalDecided { turn_id: TurnId, call_id: CallId, approval_id: ApprovalId, outcome: VoteDecision },
+    /// It ended without a decision.
+    #[serde(rename = "approval.closed")]
+    ApprovalClosed { turn_id: TurnId, call_id: CallId, approval_id: ApprovalId, outcome: ApprovalState },
 
     #[serde(rename = "notice")]
     Notice {
@@ -221,6 +299,16 @@ pub enum Event {
         code: String,
         text: String,
     },
+}
+
+/// What became of an unknown call, as a person says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Resolution {
+    Succeeded,
+    Failed,
+    /// It did not happen, and is asked for again as another call.
+    Retry,
 }
 
 /// Why a turn began another attempt.
@@ -233,6 +321,8 @@ pub enum ResumeReason {
     ProviderInterrupted,
     /// The provider found the conversation too long; less of it is sent.
     ContextTooLong,
+    /// What it waited for is there. The attempt is the same.
+    Answered,
 }
 
 impl Event {
@@ -264,6 +354,19 @@ impl Event {
             Self::QueueEdited { .. } => "queue.edited",
             Self::ToolProposed { .. } => "tool.proposed",
             Self::ToolFailed { .. } => "tool.failed",
+            Self::ToolPending { .. } => "tool.pending",
+            Self::ToolApproved { .. } => "tool.approved",
+            Self::ToolStarted { .. } => "tool.started",
+            Self::ToolSucceeded { .. } => "tool.succeeded",
+            Self::ToolDenied { .. } => "tool.denied",
+            Self::ToolExpired { .. } => "tool.expired",
+            Self::ToolCancelled { .. } => "tool.cancelled",
+            Self::ToolUnknown { .. } => "tool.unknown",
+            Self::ToolResolved { .. } => "tool.resolved",
+            Self::ApprovalRequested { .. } => "approval.requested",
+            Self::ApprovalVoted { .. } => "approval.voted",
+            Self::ApprovalDecided { .. } => "approval.decided",
+            Self::ApprovalClosed { .. } => "approval.closed",
             Self::Notice { .. } => "notice",
         }
     }
@@ -295,7 +398,42 @@ impl Event {
             | Self::TurnInterrupted { turn_id, .. }
             | Self::QueueEdited { turn_id, .. }
             | Self::ToolProposed { turn_id, .. }
-            | Self::ToolFailed { turn_id, .. } => Some(*turn_id),
+            | Self::ToolFailed { turn_id, .. }
+            | Self::ToolPending { turn_id, .. }
+            | Self::ToolApproved { turn_id, .. }
+            | Self::ToolStarted { turn_id, .. }
+            | Self::ToolSucceeded { turn_id, .. }
+            | Self::ToolDenied { turn_id, .. }
+            | Self::ToolExpired { turn_id, .. }
+            | Self::ToolCancelled { turn_id, .. }
+            | Self::ToolUnknown { turn_id, .. }
+            | Self::ToolResolved { turn_id, .. }
+            | Self::ApprovalRequested { turn_id, .. }
+            | Self::ApprovalVoted { turn_id, .. }
+            | Self::ApprovalDecided { turn_id, .. }
+            | Self::ApprovalClosed { turn_id, .. } => Some(*turn_id),
+        }
+    }
+
+    /// The call that this event is about.
+    pub const fn call_id(&self) -> Option<CallId> {
+        match self {
+            Self::ToolProposed { call, .. } => Some(call.id),
+            Self::ApprovalRequested { approval, .. } => Some(approval.call_id),
+            Self::ToolPending { call_id, .. }
+            | Self::ToolApproved { call_id, .. }
+            | Self::ToolStarted { call_id, .. }
+            | Self::ToolSucceeded { call_id, .. }
+            | Self::ToolFailed { call_id, .. }
+            | Self::ToolDenied { call_id, .. }
+            | Self::ToolExpired { call_id, .. }
+            | Self::ToolCancelled { call_id, .. }
+            | Self::ToolUnknown { call_id, .. }
+            | Self::ToolResolved { call_id, .. }
+            | Self::ApprovalVoted { call_id, .. }
+            | Self::ApprovalDecided { call_id, .. }
+            | Self::ApprovalClosed { call_id, .. } => Some(*call_id),
+            _ => None,
         }
     }
 

@@ -231,4 +231,25 @@ pub struct Call {
     pub output: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// What in the policy let it run, asked about it or denied it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// The unknown call that this one does again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_of: Option<CallId>,
+}
+
+impl CallState {
+    /// Whether nothing more happens to the call by itself.
+    pub const fn is_terminal(self) -> bool {
+        match self {
+            Self::Proposed | Self::Pending | Self::Approved | Self::Started => false,
+            Self::Succeeded
+            | Self::Failed
+            | Self::Unknown
+            | Self::Denied
+            | Self::Expired
+            | Self::Cancelled => true,
+        }
+    }
 }

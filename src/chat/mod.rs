@@ -2,9 +2,11 @@
 //!
 //! Ids, times and results come in as arguments; events and effects go out as values.
 
+pub mod approval;
 pub mod compaction;
 pub mod context;
 pub mod conversation;
 pub mod event;
 pub mod message;
+pub mod policy;
 pub mod turn;

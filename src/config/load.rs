@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use toml::{Table, Value};
 
 use crate::chat::conversation::MAX_QUEUED_TURNS;
+use crate::tool::Misconfigured;
 
 use super::{Agent, Config, DEFAULT_AGENT, Error, ProviderChoice, ROOT_KEY_MIN_CHARS};
 
@@ -133,6 +134,11 @@ impl Config {
             }
             if agent.model.is_empty() {
                 return wrong(format!("agents.{name}.model"), "expected a model or \"auto\"".to_owned());
+            }
+        }
+        for (name, tool) in &self.tools {
+            if let Err(Misconfigured { key, detail }) = tool.check(name) {
+                return wrong(key, detail);
             }
         }
         if self.limits.message_bytes > self.limits.body_bytes {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use secrecy::ExposeSecret;
 
 use super::*;
+use crate::chat::policy::Rule;
 
 struct Given {
     _dir: tempfile::TempDir,
@@ -32,6 +33,13 @@ impl Given {
         let error = self.load(env, flags).expect_err("this configuration is wrong").to_string();
         error.replace(&format!("{}/", self.dir.display()), "")
     }
+}
+
+/// A tool behind HTTP, and one line more.
+fn tool(line: &str) -> String {
+    format!(
+        "[tools.refund]\nurl = \"https://shop.example\"\ndescription = \"Refund\"\nschema = {{ type = \"object\" }}\n{line}"
+    )
 }
 
 #[test]
@@ -122,10 +130,155 @@ fn a_wrong_file_is_refused_with_its_key_and_what_was_expected() {
             "[limits]\nmessage_bytes = 9999999",
             "weir.toml: limits.message_bytes: expected at most limits.body_bytes (4194304), found 9999999",
         ),
+        ("[tools.refund]\nurl = \"https://shop.example\"", "weir.toml: tools.refund.description: is missing"),
+        (
+            &tool("prot = 1"),
+            "weir.toml: tools.refund.prot: unknown key; expected one of url, description, schema, timeout, idempotent, allow_private_address, headers, auth_env",
+        ),
+        (
+            &tool("timeout = \"soon\""),
+            r#"weir.toml: tools.refund.timeout: expected a duration such as "60s", found "soon""#,
+        ),
+        (&tool("timeout = \"0s\""), "weir.toml: tools.refund.timeout: expected more than no time"),
+        (
+            &tool("").replace("shop.example", "[::ffff:10.0.0.1]"),
+            r#"weir.toml: tools.refund.url: expected a public address, or allow_private_address = true, found "[::ffff:a00:1]""#,
+        ),
+        (
+            &tool("").replace("https", "ftp"),
+            r#"weir.toml: tools.refund.url: expected an http or https URL, found "ftp://shop.example""#,
+        ),
+        (
+            &tool("").replace("shop.example", "me:secret@shop.example"),
+            "weir.toml: tools.refund.url: expected no password in it; use auth_env or headers",
+        ),
+        (
+            &tool("").replace("object", "text"),
+            r#"weir.toml: tools.refund.schema: expected a JSON Schema with type = "object""#,
+        ),
+        (
+            &tool("").replace("\"object\"", "\"object\", required = \"order\""),
+            r#"weir.toml: tools.refund.schema: expected a JSON Schema: /required: "order" is not of type "array""#,
+        ),
+        (
+            &tool("").replace("refund", "clock"),
+            "weir.toml: tools.clock: expected another name; this one is a built-in tool's",
+        ),
+        (
+            &tool("").replace("refund", "'re fund'"),
+            "weir.toml: tools.re fund: expected a name of 1 to 64 letters, digits, `_`, `-` and `.`",
+        ),
         ("server = 1", "weir.toml: server: expected a table, found integer 1"),
         ("[server]\nlisten = ", "weir.toml:2: string values must be quoted, expected literal string"),
     ] {
         assert_eq!(given(text).refused(&[], Flags::default()), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_wrong_policy_is_refused_with_its_key_and_what_was_expected() {
+    for (rule, expected) in [
+        (
+            r#""clock" = "alow""#,
+            r#".clock: expected "allow", "ask", "deny" or a table such as { ask = "admin", expires = "24h" }, or a list of these, found "alow""#,
+        ),
+        (
+            r#""refund" = ["ask", true]"#,
+            r#".refund[1]: expected "allow", "ask", "deny" or a table such as { ask = "admin", expires = "24h" }, found boolean true"#,
+        ),
+        (r#""refund" = []"#, ".refund: expected at least one rule, found none"),
+        (
+            r#""refund" = ["deny", "ask"]"#,
+            ".refund: expected nothing after [0], which always matches, found [1]",
+        ),
+        (
+            r#""files.*" = { ask = "viewer" }"#,
+            r#".files.*.ask: expected one of "member", "admin", "owner", found "viewer""#,
+        ),
+        (
+            r#""files.*" = { effect = "alow" }"#,
+            r#".files.*.effect: expected one of "allow", "ask", "deny", found "alow""#,
+        ),
+        (
+            r#"files.read = "allow""#,
+            ".files.read: unknown key; expected one of when, role, effect, ask, expires, approvals",
+        ),
+        (r#""a" = { role = "admin" }"#, ".a: expected `effect` or `ask`, found neither"),
+        (r#""a" = { ask = "admin", effect = "deny" }"#, ".a: expected `effect` or `ask`, found both"),
+        (
+            r#""a" = { effect = "allow", expires = "1h" }"#,
+            ".a: expected `expires` only beside an ask, found it without",
+        ),
+        (
+            r#""a" = { effect = "deny", approvals = 2 }"#,
+            ".a: expected `approvals` only beside an ask, found it without",
+        ),
+        (
+            r#""a" = { ask = "admin", expires = 24 }"#,
+            r#".a.expires: expected a duration such as "60s", found integer 24"#,
+        ),
+        (r#""a" = { ask = "admin", expires = "0s" }"#, ".a.expires: expected more than no time"),
+        (r#""a" = { ask = "admin", approvals = 0 }"#, ".a.approvals: expected at least 1, found 0"),
+        (
+            r#""a" = { effect = "allow", when = {} }"#,
+            ".a.when: expected at least one JSON pointer, found none",
+        ),
+        (
+            r#""a" = { effect = "allow", when = { amount = { max = 1 } } }"#,
+            r#".a.when.amount: expected a JSON pointer such as "/amount", found "amount""#,
+        ),
+        (
+            r#""a" = { effect = "allow", when = { "/a~2" = { max = 1 } } }"#,
+            r#".a.when./a~2: expected a JSON pointer such as "/amount", found "/a~2""#,
+        ),
+        (
+            r#""a" = ["ask", { effect = "allow", when = { "/n" = { max = "20" } } }]"#,
+            r#".a[1].when./n.max: expected a number, found "20""#,
+        ),
+        (
+            r#""a" = { effect = "allow", when = { "/n" = { max = nan } } }"#,
+            ".a.when./n.max: expected text, a finite number, true or false, found floating point NaN",
+        ),
+        (
+            r#""a" = { effect = "allow", when = { "/n" = { min = 2, max = 1.5 } } }"#,
+            ".a.when./n: expected `min` to be at most `max`, found it above",
+        ),
+        (
+            r#""a" = { effect = "allow", when = { "/n" = { equals = [1] } } }"#,
+            ".a.when./n.equals: expected text, a finite number, true or false, found sequence",
+        ),
+        (
+            r#""a" = { effect = "allow", when = { "/n" = { regex = "a" } } }"#,
+            ".a.when./n.regex: unknown key; expected one of present, equals, one_of, min, max, prefix, glob, each",
+        ),
+        (
+            r#""a" = { effect = "allow", when = { "/n" = { prefix = "a", max = 1 } } }"#,
+            ".a.when./n: expected one test (or `min` and `max`), found several",
+        ),
+        (
+            r#""a" = { effect = "allow", when = { "/n" = {} } }"#,
+            ".a.when./n: expected one of `present`, `equals`, `one_of`, `min`, `max`, `prefix`, `glob`, `each`, found none",
+        ),
+        (
+            r#""a" = { effect = "allow", when = { "/n" = { each = { present = true } } } }"#,
+            ".a.when./n: expected `each` to test values, found `present`, which every item is",
+        ),
+        (
+            r#""a" = { effect = "allow", when = { "/n" = { one_of = [] } } }"#,
+            ".a.when./n: expected at least one value in `one_of`, found none",
+        ),
+        (
+            r#""a" = { effect = "allow", when = { "/n" = { prefix = "" } } }"#,
+            ".a.when./n: expected a `prefix` of at least one character, found none",
+        ),
+        (r#""" = "allow""#, r#".: expected a pattern such as "files.*", found """#),
+        (
+            "\"*\" = \"allow\"\n\"shell.*\" = \"deny\"",
+            r#": expected "shell.*" before "*", found it after that, where it is never reached"#,
+        ),
+    ] {
+        let found = given(&format!("[agents.default.policy]\n{rule}")).refused(&[], Flags::default());
+        assert_eq!(found, format!("weir.toml: agents.default.policy{expected}"), "{rule}");
     }
 }
 
@@ -203,8 +356,8 @@ fn the_provider_is_the_configured_one_then_the_first_with_a_key_in_the_environme
 fn the_example_is_accepted_and_keeps_the_order_of_the_policy() {
     let config = given(include_str!("../../weir.example.toml")).load(&[], Flags::default()).unwrap();
     let agent = &config.agents["default"];
-    let patterns: Vec<_> = agent.policy.keys().map(String::as_str).collect();
-    assert_eq!(patterns, ["clock", "files.read_*", "files.delete_*", "shell.*"]);
+    let patterns: Vec<_> = agent.policy.rules().iter().map(Rule::pattern).collect();
+    assert_eq!(patterns, ["clock", "refund", "files.read_*", "files.delete_*", "shell.*"]);
     assert_eq!(agent.max_wall, Duration::from_secs(1800));
     assert_eq!(config.server.public_url.as_ref().map(Origin::as_str), Some("https://chat.example.com"));
     assert_eq!(config.server.trusted_proxies[0].net(), "10.0.0.0/8".parse().unwrap());
@@ -212,7 +365,8 @@ fn the_example_is_accepted_and_keeps_the_order_of_the_policy() {
 
 #[test]
 fn no_secret_is_shown_by_debug() {
-    let text = "[providers.a]\nkind = \"demo\"\napi_key = \"canary-1\"\n[metrics]\ntoken = \"canary-2\"";
+    let text = "[providers.a]\nkind = \"demo\"\napi_key = \"canary-1\"\n[metrics]\ntoken = \"canary-2\"\n";
+    let text = &format!("{text}{}", tool("headers = { x-key = \"canary-4\" }"));
     let env = [("WEIR_ROOT_KEY", "canary-3-canary-3-canary-3-canary-3")];
     let shown = format!("{:?}", given(text).load(&env, Flags::default()).unwrap());
     assert!(!shown.contains("canary"), "{shown}");

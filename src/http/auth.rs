@@ -18,7 +18,9 @@ use super::problem::{Error, Result};
 use super::routes::Rule;
 use crate::auth::AuthError;
 use crate::chat::conversation::Visibility;
-use crate::id::{CompactionId, ConversationId, ImportId, KeyId, MessageId, SessionId, TurnId};
+use crate::id::{
+    ApprovalId, CallId, CompactionId, ConversationId, ImportId, KeyId, MessageId, SessionId, TurnId,
+};
 use crate::scope::{Permission, Scope, WorkspaceRole};
 use crate::store::ConversationRow;
 
@@ -163,6 +165,37 @@ impl FromRequestParts<State> for CompactionInPath {
 
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self> {
         path_id(parts, state, "compaction_id").await.map(Self)
+    }
+}
+
+/// The id of an approval in the path. Whether the caller may decide it, the store is asked.
+pub struct ApprovalInPath(pub ApprovalId);
+
+impl FromRequestParts<State> for ApprovalInPath {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self> {
+        path_id(parts, state, "approval_id").await.map(Self)
+    }
+}
+
+/// A call of a conversation that the caller may use so.
+pub struct OwnedCall {
+    pub id: CallId,
+    pub turn_id: TurnId,
+    pub conversation_id: ConversationId,
+}
+
+impl FromRequestParts<State> for OwnedCall {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self> {
+        let (scope, access) = (Scope::from_request_parts(parts, state).await?, access_of(parts));
+        let id: CallId = path_id(parts, state, "call_id").await?;
+        let found = state.runtime().store().place_of_call(&scope, id).await?;
+        let (conversation_id, turn_id) = found.ok_or_else(Error::not_found)?;
+        Owned::<ConversationId>::check(state, &scope, access, conversation_id).await?;
+        Ok(Self { id, turn_id, conversation_id })
     }
 }
 

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use super::rate::Left;
 use crate::auth::AuthError;
+use crate::chat::approval::VoteRefusal;
 use crate::chat::conversation::Refusal;
 use crate::chat::event::{FieldError, InvalidCursor, Problem};
 use crate::runtime;
@@ -60,6 +61,9 @@ problems! {
     Conflict = "conflict", 409, "Something else is in the way";
     TurnInProgress = "turn-in-progress", 409, "A turn is running there";
     TurnWaiting = "turn-waiting", 409, "A turn is waiting for a person there";
+    ApprovalClosed = "approval-closed", 409, "The approval is no longer open";
+    /// What was looked at is not what would be decided about.
+    ApprovalChanged = "approval-changed", 409, "The approval is about other arguments";
     QueueDiffers = "queue-differs", 409, "The queue holds other turns";
     NotQueued = "turn-not-queued", 409, "The turn is not queued";
     KeyReused = "idempotency-key-reused", 409, "The idempotency key was used with another request";
@@ -127,6 +131,14 @@ impl Error {
     }
 
     /// What went wrong inside is for the log alone.
+    /// What a tool's schema says about arguments.
+    pub fn invalid_args(errors: Vec<FieldError>) -> Self {
+        let mut error = Self::new(Kind::InvalidRequest, "the arguments are not what the tool takes");
+        let below = |error: FieldError| FieldError { pointer: format!("/args{}", error.pointer), ..error };
+        error.0.problem.errors = errors.into_iter().map(below).collect();
+        error
+    }
+
     pub fn internal(cause: &dyn std::fmt::Display) -> Self {
         tracing::error!(%cause, "a request failed");
         Self::new(Kind::Internal, "the request could not be carried out")
@@ -240,7 +252,12 @@ impl From<Refusal> for Error {
             Refusal::QueueFull | Refusal::TooManyTurns => {
                 Self::new(Kind::RateLimited, detail).retry_after(Duration::from_secs(5))
             }
-            Refusal::Inherited { .. } => Self::new(Kind::Conflict, detail),
+            Refusal::Inherited { .. } | Refusal::NotWaiting { .. } => Self::new(Kind::Conflict, detail),
+            Refusal::NotAsked { .. } | Refusal::Vote(VoteRefusal::Closed(_) | VoteRefusal::Expired) => {
+                Self::new(Kind::ApprovalClosed, detail)
+            }
+            Refusal::Vote(VoteRefusal::OtherArgs) => Self::new(Kind::ApprovalChanged, detail),
+            Refusal::Vote(VoteRefusal::Twice) => Self::new(Kind::Conflict, detail),
             Refusal::NotQueued { .. } | Refusal::Deleted => Self::not_found(),
             Refusal::QueueDiffers { turn_ids } => {
                 Self::new(Kind::QueueDiffers, detail).with("turn_ids", turn_ids)
@@ -277,7 +294,8 @@ impl From<Conflict> for Error {
             | Conflict::ConversationDeleted(_)
             | Conflict::UnknownMessage(_)
             | Conflict::UnknownTurn(_)
-            | Conflict::UnknownCall(_) => Self::not_found(),
+            | Conflict::UnknownCall(_)
+            | Conflict::UnknownApproval(_) => Self::not_found(),
             // Bare: whose it is, and what it is called by, is not for everyone.
             Conflict::NameTaken { .. } => Self::new(Kind::Conflict, "that name is taken for this agent"),
             Conflict::ConversationExists(_) | Conflict::MessageExists(_) | Conflict::Position { .. } => {

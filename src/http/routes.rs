@@ -15,8 +15,9 @@ use super::auth::{bearer, check_token};
 use super::cookie;
 use super::edge::Place;
 use super::native::{
-    agents, branches, compactions, context, conversations, events, exports, feed, forks, imports, keys,
-    messages, meta, models, operations, queue, regenerate, sessions, sign_in, tokens, tree, turns,
+    agents, approvals, branches, compactions, context, conversations, events, exports, feed, forks, imports,
+    keys, messages, meta, models, operations, queue, regenerate, sessions, sign_in, tokens, tool_calls, tree,
+    turns,
 };
 use super::openapi;
 use super::prefer::Answer;
@@ -25,7 +26,7 @@ use super::rate::Left;
 use super::ws;
 use crate::auth::AuthError;
 use crate::scope::{Credential, Permission, Scope};
-use Permission::{ConversationsRead, ConversationsWrite};
+use Permission::{ApprovalsDecide, ConversationsRead, ConversationsWrite};
 use Rule::{Account, AnyScope, Metrics, Public, SignedIn, Socket};
 
 /// Who may use a route.
@@ -79,6 +80,12 @@ fn table() -> Vec<(Rule, Route)> {
         (SignedIn(ConversationsRead), routes!(turns::get)),
         (SignedIn(ConversationsWrite), routes!(turns::cancel)),
         (SignedIn(ConversationsRead), routes!(turns::events)),
+        (SignedIn(ApprovalsDecide), routes!(approvals::list)),
+        (SignedIn(ApprovalsDecide), routes!(approvals::get)),
+        (SignedIn(ApprovalsDecide), routes!(approvals::decide)),
+        (SignedIn(ApprovalsDecide), routes!(approvals::decide_many)),
+        (SignedIn(ConversationsWrite), routes!(tool_calls::result)),
+        (SignedIn(ConversationsWrite), routes!(tool_calls::resolve)),
         (SignedIn(ConversationsWrite), routes!(imports::create)),
         (SignedIn(ConversationsRead), routes!(imports::list)),
         (SignedIn(ConversationsRead), routes!(imports::get)),

@@ -307,6 +307,8 @@ fn proposed(
         state: call.state(),
         output: call.output.clone(),
         error: call.error.clone(),
+        rule: None,
+        retry_of: None,
     }
 }
 

@@ -8,6 +8,7 @@ use minijinja::{Environment, context};
 use parking_lot::Mutex;
 
 use crate::chat::event::Settings;
+use crate::chat::policy::Policy;
 use crate::chat::turn::{Limits, Recovery};
 use crate::clock::Timestamp;
 use crate::provider::{self, Model, Provider};
@@ -49,6 +50,8 @@ pub struct AgentOptions {
     /// Absent: the model's own.
     pub context_tokens: Option<u64>,
     pub tools: Vec<String>,
+    /// Which calls run, are asked about, or never run.
+    pub policy: Policy,
     pub suggestions: Vec<String>,
     /// Whether conversations without a title get one after their first exchange, and from which model; absent: the
     /// agent's.

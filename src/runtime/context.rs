@@ -1,7 +1,7 @@
 //! What the next model call of a path would be given.
 
 use super::agent::Agent;
-use super::{Error, Runtime, Shared};
+use super::{Error, Runtime, Shared, tool};
 use crate::chat::context::{self, Context, Fate, FateState, Given, Reason, ToolSpec, tokens};
 use crate::chat::event::{Cursor, Settings};
 use crate::chat::message::Role;
@@ -94,8 +94,9 @@ impl Runtime {
         let (info, head) = (found.value.conversation.info, head.or(found.value.conversation.head));
         let agent = shared.agents.get(&info.agent).ok_or(Error::UnknownAgent)?;
         let model = agent.model(None).await.map_err(|failure| Error::Model(failure.problem()))?;
-        let (settings, tools, at) = (&info.settings, [].as_slice(), self.clock().now());
-        let call = Call { agent, model: &model, settings, tools, at };
+        let tools = tool::of_agent(shared, agent);
+        let (settings, at) = (&info.settings, self.clock().now());
+        let call = Call { agent, model: &model, settings, tools: &tools, at };
         let path = match head {
             Some(leaf) => {
                 let Some(path) = call.path(shared, id, leaf).await? else { return Ok(None) };

@@ -19,14 +19,14 @@ use super::live::Live;
 use super::open_text::OpenTexts;
 use super::registry::Vacancy;
 use super::running::Share;
-use super::{Bounds, Error, Receipt, Shared, title};
+use super::{Bounds, Error, Receipt, Shared, title, tool};
 use crate::chat::compaction::Compaction;
 use crate::chat::conversation::{Command, Conversation, ConversationChanges, Doomed, Refusal};
 use crate::chat::event::{Entry, Event, Problem, Seq};
 use crate::chat::message::Opaque;
-use crate::chat::turn::{CallFailure, Effect, Fence, Input};
+use crate::chat::turn::{CallFailure, Effect, Ending, Fence, Input, Judgement, Wake};
 use crate::clock::Timestamp;
-use crate::id::{ConversationId, MessageId, TurnId, UserId};
+use crate::id::{CallId, ConversationId, MessageId, TurnId, UserId};
 use crate::store::{self, Branch, IdempotencyKey, KeyScope, Lane, Record};
 
 /// Mails that wait while a commit is in flight; a model that is faster waits in turn.
@@ -34,6 +34,9 @@ pub(super) const MAILBOX: usize = 128;
 
 /// An actor with nothing to do for so long goes to sleep.
 const SLEEPS_AFTER: Duration = Duration::from_secs(30);
+
+/// No timer is set for longer.
+const LONGEST_TIMER: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// A full disk is probed again so often.
 const PROBE_FULL: Duration = Duration::from_secs(1);
@@ -120,7 +123,9 @@ pub(super) struct Actor {
     opaque: BTreeMap<(MessageId, u32), Opaque>,
     calls: JoinSet<()>,
     running: HashMap<TurnId, RunningCall>,
-    deadlines: BTreeSet<(Instant, TurnId)>,
+    wakes: BTreeSet<(Instant, TurnId, Wake)>,
+    /// Calls that are looked up in the policy, or run.
+    tools: HashMap<CallId, RunningTool>,
     share: Share,
     /// A command that came while a batch of model output was collected.
     next: Option<Mail>,
@@ -143,6 +148,12 @@ enum Titling {
 
 struct RunningCall {
     fence: Fence,
+    abort: AbortHandle,
+}
+
+struct RunningTool {
+    turn_id: TurnId,
+    started: bool,
     abort: AbortHandle,
 }
 
@@ -173,7 +184,8 @@ pub(super) async fn run(id: ConversationId, shared: Arc<Shared>, vacancy: Vacanc
                 opaque: BTreeMap::new(),
                 calls: JoinSet::new(),
                 running: HashMap::new(),
-                deadlines: BTreeSet::new(),
+                wakes: BTreeSet::new(),
+                tools: HashMap::new(),
                 share,
                 next: None,
                 compacting: None,
@@ -215,8 +227,17 @@ async fn refuse_all(mut mailbox: mpsc::Receiver<Mail>, why: impl Fn() -> Error) 
 }
 
 impl Mail {
-    fn deadline(turn_id: TurnId) -> Self {
-        let order = Box::new(Order::plain(Command::Turn { turn_id, input: Input::DeadlinePassed }));
+    fn wake(turn_id: TurnId, wake: Wake) -> Self {
+        let input = match wake {
+            Wake::Deadline => Input::DeadlinePassed,
+            Wake::Expiry(approval_id) => Input::ApprovalExpired { approval_id },
+        };
+        Self::input(turn_id, input)
+    }
+
+    /// Something that a turn waited for, of which nobody wants to hear back.
+    fn input(turn_id: TurnId, input: Input) -> Self {
+        let order = Box::new(Order::plain(Command::Turn { turn_id, input }));
         let (reply, _) = oneshot::channel();
         Self::Command { order, reply }
     }
@@ -291,15 +312,15 @@ impl Actor {
         }
         loop {
             let idle = self.is_idle();
-            let deadline = self.deadlines.first().copied();
+            let first = self.wakes.first().copied();
             // A mailbox that is never empty must not keep a turn alive beyond its time.
-            if let Some((at, turn_id)) = deadline
+            if let Some((at, turn_id, wake)) = first
                 && at <= Instant::now()
             {
-                self.deadlines.remove(&(at, turn_id));
-                return Some(Mail::deadline(turn_id));
+                self.wakes.remove(&(at, turn_id, wake));
+                return Some(Mail::wake(turn_id, wake));
             }
-            let wakes_at = deadline.map_or_else(Instant::now, |(at, _)| at);
+            let wakes_at = first.map_or_else(Instant::now, |(at, ..)| at);
             tokio::select! {
                 biased;
                 mail = self.mailbox.recv() => return mail,
@@ -310,7 +331,7 @@ impl Actor {
                         return Some(mail);
                     }
                 }
-                () = tokio::time::sleep_until(wakes_at), if deadline.is_some() => {}
+                () = tokio::time::sleep_until(wakes_at), if first.is_some() => {}
                 () = tokio::time::sleep(SLEEPS_AFTER), if idle => return None,
             }
         }
@@ -327,6 +348,14 @@ impl Actor {
         }
         if matches!(&self.title, Titling::Asked(abort) if abort.id() == failed.id()) {
             return Some(Mail::Titled(None));
+        }
+        if let Some((call_id, tool)) = self.tools.iter().find(|(_, tool)| tool.abort.id() == failed.id()) {
+            let error = "something went wrong in the server while the tool ran".to_owned();
+            let input = match tool.started {
+                true => Input::ToolEnded { call_id: *call_id, ending: Ending::Unknown { error } },
+                false => Input::Judged { call_id: *call_id, judgement: Judgement::Impossible { error } },
+            };
+            return Some(Mail::input(tool.turn_id, input));
         }
         let (turn_id, call) = self.running.iter().find(|(_, call)| call.abort.id() == failed.id())?;
         let problem = Problem {
@@ -565,7 +594,14 @@ impl Actor {
     fn forget_what_ended(&mut self) {
         let turns = &self.conversation.turns;
         self.share.set(&self.conversation);
-        self.deadlines.retain(|(_, turn_id)| turns.contains_key(turn_id));
+        self.wakes.retain(|(_, turn_id, _)| turns.contains_key(turn_id));
+        self.tools.retain(|_, tool| {
+            let alive = turns.contains_key(&tool.turn_id);
+            if !alive {
+                tool.abort.abort();
+            }
+            alive
+        });
         self.running.retain(|turn_id, call| {
             let alive = turns.contains_key(turn_id);
             if !alive {
@@ -588,10 +624,13 @@ impl Actor {
                     call.abort.abort();
                 }
             }
-            Effect::WakeAt { turn_id, at } => {
+            Effect::Judge { turn_id, call_id } => self.judge(turn_id, call_id),
+            Effect::RunTool { turn_id, call_id } => self.run_tool(turn_id, call_id),
+            Effect::WakeAt { turn_id, wake, at } => {
+                self.wakes.retain(|(_, id, earlier)| (*id, *earlier) != (turn_id, wake));
                 // From here on the clock on the wall may jump as it likes.
-                let left = at.since(self.shared.clock.now());
-                self.deadlines.insert((Instant::now() + left, turn_id));
+                let left = at.since(self.shared.clock.now()).min(LONGEST_TIMER);
+                self.wakes.insert((Instant::now() + left, turn_id, wake));
             }
         }
     }
@@ -612,6 +651,39 @@ impl Actor {
         if let Some(dead) = self.running.insert(turn_id, RunningCall { fence, abort }) {
             dead.abort.abort();
         }
+    }
+
+    fn judge(&mut self, turn_id: TurnId, call_id: CallId) {
+        let Some(judged) = self.judged(turn_id, call_id) else { return };
+        let Some(mailbox) = self.address.upgrade() else { return };
+        let shared = self.shared.clone();
+        let work = async move {
+            if let Some(judgement) = tool::judge(&shared, &judged).await {
+                // A conversation that stopped listening has dropped its turns.
+                drop(mailbox.send(Mail::input(turn_id, Input::Judged { call_id, judgement })).await);
+            }
+        };
+        let abort = self.calls.spawn(work.instrument(info_span!("judge", %call_id)));
+        self.tools.insert(call_id, RunningTool { turn_id, started: false, abort });
+    }
+
+    fn run_tool(&mut self, turn_id: TurnId, call_id: CallId) {
+        let Some(judged) = self.judged(turn_id, call_id) else { return };
+        let Some(mailbox) = self.address.upgrade() else { return };
+        let shared = self.shared.clone();
+        let work = async move {
+            let ending = tool::run(&shared, &judged).await;
+            // A conversation that stopped listening has dropped its turns.
+            drop(mailbox.send(Mail::input(turn_id, Input::ToolEnded { call_id, ending })).await);
+        };
+        let abort = self.calls.spawn(work.instrument(info_span!("tool", %call_id)));
+        self.tools.insert(call_id, RunningTool { turn_id, started: true, abort });
+    }
+
+    fn judged(&self, turn_id: TurnId, call_id: CallId) -> Option<tool::Judged> {
+        let turn = self.conversation.turns.get(&turn_id)?.clone();
+        let info = (*self.conversation.info).clone();
+        Some(tool::Judged { conversation_id: self.id, info, turn, call_id })
     }
 
     fn batch(&self) -> Batch {
@@ -664,6 +736,9 @@ fn wants_a_turn(command: &Command) -> bool {
         | Command::Compact { .. }
         | Command::Uncompact { .. }
         | Command::Cancel { .. }
+        | Command::Vote { .. }
+        | Command::EndCall { .. }
+        | Command::Resolve { .. }
         | Command::Turn { .. }
         | Command::Recover
         | Command::Reorder { .. }

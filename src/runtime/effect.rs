@@ -8,12 +8,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::Shared;
 use super::agent::Agent;
 use super::compaction::Wanted;
 use super::context::Call;
 use super::conversation::{CompactionReply, Mail};
 use super::reattach::Unshown;
+use super::{Shared, tool};
 use crate::chat::compaction::is_futile;
 use crate::chat::context::{self, Item, PathMessage, TooLong};
 use crate::chat::event::Problem;
@@ -116,8 +116,9 @@ async fn answer(shared: &Shared, call: &ModelCall) -> Result<(), CallFailure> {
     let request = &call.turn.plan.request;
     let agent = shared.agents.get(&request.agent).ok_or_else(|| refused(unknown_agent(&request.agent)))?;
     let model = agent.model(request.model.as_deref()).await.map_err(|failure| refused(failure.problem()))?;
-    let (settings, tools, at) = (&request.settings, request.tools.as_slice(), call.turn.plan.started_at);
-    let wanted = Call { agent, model: &model, settings, tools, at };
+    let tools = tool::offered(shared, agent, request);
+    let (settings, at) = (&request.settings, call.turn.plan.started_at);
+    let wanted = Call { agent, model: &model, settings, tools: &tools, at };
     // Found too long once, it was estimated too short.
     let budget = if call.turn.overflowed { wanted.budget() / 5 * 3 } else { wanted.budget() };
     let path = fitting_path(shared, call, &wanted, budget).await?;
@@ -303,7 +304,7 @@ impl Asked<'_> {
             purpose: Purpose::Answer,
             model: self.wanted.model.id.clone(),
             prompt,
-            tools: request.tools.clone(),
+            tools: self.wanted.tools.to_vec(),
             tool_choice: request.tool_choice.clone(),
             settings: request.settings.clone(),
             context_tokens: Some(self.wanted.agent.context_tokens(self.wanted.model)),

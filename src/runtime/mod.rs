@@ -23,6 +23,7 @@ mod registry;
 mod running;
 pub mod snapshot;
 mod title;
+mod tool;
 
 pub use conversation::{Idempotency, Order, ReceiptOf};
 pub use error::Error;
@@ -40,14 +41,16 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tracing::{Instrument, error, info, info_span, warn};
 
+use crate::chat::approval::{Approval, ChangedArgs};
 use crate::chat::compaction::Compaction;
 use crate::chat::conversation::{
     Command, Conversation, ConversationInfo, Doomed, ForkPoint, MAX_QUEUED_TURNS, Send,
 };
-use crate::chat::event::{Cursor, Entry, Epoch, Seq};
+use crate::chat::event::{Cursor, Entry, Epoch, FieldError, Seq};
 use crate::clock::Clock;
 use crate::id::{ConversationId, MessageId, TurnId};
 use crate::store::Store;
+use crate::tool::Toolbox;
 use agent::Agents;
 use compaction::Wanted;
 use conversation::{Mail, Origin};
@@ -74,6 +77,7 @@ struct Shared {
     agents: Agents,
     clock: Clock,
     bounds: Bounds,
+    toolbox: Toolbox,
     registry: Registry,
     running: Arc<RunningTurns>,
     quiet: Quiet,
@@ -121,10 +125,17 @@ impl Runtime {
     }
 
     pub fn with_bounds(store: Store, agents: Agents, clock: Clock, bounds: Bounds) -> Self {
+        let none = std::collections::BTreeMap::new();
+        let toolbox = Toolbox::new(&none, &|_| None, clock.clone()).expect("there is nothing to configure");
+        Self::with_tools(store, agents, clock, bounds, toolbox)
+    }
+
+    pub fn with_tools(store: Store, agents: Agents, clock: Clock, bounds: Bounds, toolbox: Toolbox) -> Self {
         let registry = Registry::new(store.epoch(), RingBudget::new(RING_BUDGET));
         Self(Arc::new(Shared {
             store,
             agents,
+            toolbox,
             clock,
             bounds,
             registry,
@@ -252,6 +263,15 @@ impl Runtime {
         let mail = Mail::Compact { wanted: Box::new(wanted), reply: Some(reply) };
         self.mail(id, mail, Origin::Stored).await;
         answer.await.unwrap_or(Err(Error::Unavailable))
+    }
+
+    /// Other arguments for a call that people are asked about, if its tool takes them.
+    pub fn change_args(
+        &self,
+        approval: &Approval,
+        args: &serde_json::Value,
+    ) -> Result<ChangedArgs, Vec<FieldError>> {
+        tool::change_args(&self.0, approval, args)
     }
 
     fn check_open(&self) -> Result<(), Error> {

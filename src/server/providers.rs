@@ -110,6 +110,7 @@ fn options_of(id: &str, agent: &config::Agent, provider: String) -> anyhow::Resu
         },
         context_tokens: agent.context_tokens.map(u64::from),
         tools: agent.tools.clone(),
+        policy: agent.policy.clone(),
         suggestions: agent.suggestions.clone(),
         titles: agent.titles,
         title_model: agent.title_model.clone(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::ErrorCode;
 
 use crate::chat::event::Seq;
-use crate::id::{CallId, ConversationId, MessageId, TurnId};
+use crate::id::{ApprovalId, CallId, ConversationId, MessageId, TurnId};
 
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
@@ -66,6 +66,8 @@ pub enum Conflict {
     UnknownTurn(TurnId),
     #[error("there is no {0}")]
     UnknownCall(CallId),
+    #[error("there is no {0}")]
+    UnknownApproval(ApprovalId),
     #[error("the job breaks a rule of the tables: {0}")]
     Constraint(String),
 }

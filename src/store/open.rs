@@ -56,8 +56,11 @@ pub(super) struct Place {
     pub vfs: Option<String>,
 }
 
-const MIGRATIONS: &[&str] =
-    &[include_str!("../../migrations/0001_init.sql"), include_str!("../../migrations/0002_trees.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/0001_init.sql"),
+    include_str!("../../migrations/0002_trees.sql"),
+    include_str!("../../migrations/0003_tools.sql"),
+];
 
 /// The version of the tables that this program knows.
 pub const SCHEMA: i64 = MIGRATIONS.len() as i64;

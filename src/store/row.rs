@@ -25,7 +25,7 @@ macro_rules! stored_ids {
     )*};
 }
 
-stored_ids!(WorkspaceId, UserId, ConversationId, MessageId, TurnId, CallId, CompactionId);
+stored_ids!(WorkspaceId, UserId, ConversationId, MessageId, TurnId, CallId, CompactionId, ApprovalId);
 
 /// A row of `table`, whose key is the column `key`.
 pub(super) struct Row<'a> {

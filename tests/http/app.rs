@@ -239,6 +239,7 @@ async fn start(
         limits: Limits { max_steps: 20, max_tokens: None, max_wall_ms: 600_000 },
         context_tokens: None,
         tools: Vec::new(),
+        policy: weir::chat::policy::Policy::default(),
         suggestions: vec!["count to 3".to_owned()],
         titles: false,
         title_model: None,
@@ -248,7 +249,10 @@ async fn start(
     let other = AgentOptions { id: "other".to_owned(), ..agent.clone() };
     let titled = AgentOptions { id: "titled".to_owned(), titles: true, ..agent.clone() };
     let small = AgentOptions { id: "small".to_owned(), context_tokens: Some(1000), ..agent.clone() };
-    let agents = [agent, other, small, titled].map(|options| Agent::new(options, provider.clone()).unwrap());
+    let tooled =
+        AgentOptions { id: "tooled".to_owned(), tools: vec!["calculator".to_owned()], ..agent.clone() };
+    let agents =
+        [agent, other, small, titled, tooled].map(|options| Agent::new(options, provider.clone()).unwrap());
     let runtime = Runtime::with_bounds(store, Agents::new(agents), Clock::System, bounds);
     runtime.recover(startup.unfinished).await;
     let providers = BTreeMap::from([("test".to_owned(), provider.clone())]);
@@ -316,7 +320,7 @@ impl People {
             viewer: key(here, user("Viewer", here, WorkspaceRole::Viewer), &[]).1,
             admin: key(here, user("Admin", here, WorkspaceRole::Admin), &[]).1,
             stranger: key(away, stranger, &[]).1,
-            narrow: key(here, owner, &[Permission::ApprovalsDecide]).1,
+            narrow: key(here, owner, &[Permission::TokensMint]).1,
             revoked,
             owner_key,
         }

@@ -4,7 +4,7 @@ use axum::http::Method;
 use serde_json::json;
 
 use weir::http::{Rule, every_route};
-use weir::id::{CompactionId, ConversationId, ImportId, MessageId, TurnId};
+use weir::id::{ApprovalId, CallId, CompactionId, ConversationId, ImportId, MessageId, TurnId};
 
 use crate::app::{Answer, NUMBERS, TestApp};
 
@@ -15,6 +15,8 @@ struct Targets {
     import: String,
     message: String,
     compaction: String,
+    approval: String,
+    call: String,
 }
 
 impl Targets {
@@ -26,12 +28,15 @@ impl Targets {
             app.post(&format!("{conversation}/compact"), &json!({"message_id": said["message_id"]})).await;
         let id = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
         let import = app.post("/v1/imports", &json!({})).await.is(202);
+        let asked = asked(app).await;
         Self {
             conversation: conversation.rsplit('/').next().unwrap().to_owned(),
             turn: id(&said["turn"]["id"]),
             message: id(&said["message_id"]),
             compaction: id(&made.is(201)["id"]),
             import: id(&import["id"]),
+            approval: id(&asked["id"]),
+            call: id(&asked["call_id"]),
         }
     }
 
@@ -42,6 +47,8 @@ impl Targets {
             import: ImportId::new().to_string(),
             message: MessageId::new().to_string(),
             compaction: CompactionId::new().to_string(),
+            approval: ApprovalId::new().to_string(),
+            call: CallId::new().to_string(),
         }
     }
 
@@ -51,10 +58,25 @@ impl Targets {
             .replace("{import_id}", &self.import)
             .replace("{message_id}", &self.message)
             .replace("{compaction_id}", &self.compaction)
+            .replace("{approval_id}", &self.approval)
+            .replace("{call_id}", &self.call)
     }
 
     async fn call(&self, app: &TestApp, method: &Method, path: &str, token: &str) -> Answer {
         call(app, method, &self.path(path), token, &self.message).await
+    }
+}
+
+/// An approval that the owner is asked for.
+async fn asked(app: &TestApp) -> serde_json::Value {
+    let sent = json!({"agent": "tooled", "message": {"text": "what is 12*7"}});
+    app.post("/v1/conversations", &sent).await.is(201);
+    loop {
+        let queue = app.get("/v1/approvals").await.is(200);
+        if !queue["items"][0].is_null() {
+            return queue["items"][0].clone();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
 }
 
@@ -66,6 +88,10 @@ async fn call(app: &TestApp, method: &Method, path: &str, token: &str, message: 
         Some("bulk") => json!({"ids": [ConversationId::new()], "action": "archive"}),
         Some("messages") => json!({"text": "hello"}),
         Some("tokens") => json!({"ttl": 60}),
+        Some("decide") if path.ends_with("/approvals/decide") => json!({"items": [], "decision": "deny"}),
+        Some("decide") => json!({"decision": "approve", "args_hash": "of something else"}),
+        Some("result") => json!({"output": "84"}),
+        Some("resolve") => json!({"as": "failed"}),
         Some(last) if last.starts_with("comp_") => json!({"summary": "in other words"}),
         Some(last) if last.starts_with("turn_") => json!({"text": "hello"}),
         Some(_) | None => json!({}),
@@ -137,7 +163,8 @@ async fn what_is_private_foreign_or_missing_is_not_found_in_the_same_words() {
         }
         let malformed = path.replace("{conversation_id}", "conv_nonsense").replace("{turn_id}", "%ff");
         let malformed = malformed.replace("{message_id}", "msg_").replace("{compaction_id}", "msg_");
-        let malformed = malformed.replace("{import_id}", "imp_nonsense");
+        let malformed = malformed.replace("{import_id}", "imp_nonsense").replace("{call_id}", "call_");
+        let malformed = malformed.replace("{approval_id}", "appr_nonsense");
         let answer = call(&app, &method, &malformed, &app.people.owner, &targets.message).await;
         assert_eq!(answer.text, words.text, "{method} {path}");
     }
@@ -191,6 +218,9 @@ async fn the_owner_reaches_every_route() {
             ("DELETE", path) if path.ends_with("/queue/{turn_id}") => &[404],
             // All but the last exchange is summarised already.
             ("POST", path) if path.ends_with("/compact") => &[201, 409],
+            // Asked about other arguments, of a tool that runs here, and not unknown.
+            ("POST", path) if path.ends_with("{approval_id}/decide") => &[409],
+            ("POST", path) if path.starts_with("/v1/tool-calls/") => &[409],
             // A turn runs by now, and what was sent waits for it.
             ("PUT", path) if path.ends_with("/queue") => &[200, 409],
             _ => &[200, 201, 202, 204],

@@ -185,6 +185,7 @@ impl Talk {
             tools: Vec::new(),
             tool_choice: None,
             requested_by: self.scope.user_id,
+            requested_role: weir::scope::WorkspaceRole::Member,
         }
     }
 

@@ -2,8 +2,10 @@
 
 use weir::chat::conversation::{Command, Conversation, MAX_RUNNING_TURNS, Parent, Refusal, Send, decide};
 use weir::chat::event::{Entry, Event, WaitingFor};
-use weir::chat::message::{FinishReason, Message, MessageStatus, Part, Role, Usage};
-use weir::chat::turn::{CallFailure, Effect, Fence, Input, Limits, ModelOutput, Placement, Recovery, Stamp};
+use weir::chat::message::{Call, FinishReason, Message, MessageStatus, Part, Role, Usage};
+use weir::chat::turn::{
+    CallFailure, Effect, Fence, Input, Judgement, Limits, ModelOutput, Placement, Recovery, Stamp,
+};
 use weir::clock::Timestamp;
 use weir::id::{CallId, MessageId, TurnId};
 
@@ -142,9 +144,36 @@ impl Chat {
         self.outputs(turn_id, ModelOutput::PartCompleted { index, opaque: None });
     }
 
+    /// Whatever it calls is not there.
     pub fn finishes(&mut self, turn_id: TurnId) {
+        self.asks_for_tools(turn_id);
+        self.has_no_tools(turn_id);
+    }
+
+    pub fn asks_for_tools(&mut self, turn_id: TurnId) {
         let usage = Some(Usage { input_tokens: 10, output_tokens: 5, ..Usage::default() });
         self.outputs(turn_id, ModelOutput::Finished { finish_reason: FinishReason::Stop, usage });
+    }
+
+    pub fn has_no_tools(&mut self, turn_id: TurnId) {
+        for call in self.open_calls(turn_id) {
+            let (call_id, error) = (call.id, format!("the tool `{}` is not available", call.tool));
+            self.turn(turn_id, Input::Judged { call_id, judgement: Judgement::Impossible { error } });
+        }
+    }
+
+    pub fn open_calls(&self, turn_id: TurnId) -> Vec<Call> {
+        let turn = self.state.turns.get(&turn_id);
+        let calls = turn.into_iter().flat_map(|turn| &turn.calls).map(|open| open.call.clone());
+        calls.filter(|call| !call.state.is_terminal()).collect()
+    }
+
+    pub fn judges(&mut self, turn_id: TurnId, call_id: CallId, judgement: Judgement) {
+        self.turn(turn_id, Input::Judged { call_id, judgement });
+    }
+
+    pub fn call(&self, turn_id: TurnId, n: usize) -> CallId {
+        self.state.turns[&turn_id].calls[n].call.id
     }
 
     pub fn answers(&mut self, turn_id: TurnId, text: &str) {

@@ -2,19 +2,19 @@
 
 use std::collections::{HashMap, HashSet};
 
+use weir::chat::approval::{ApprovalState, VoteDecision};
 use weir::chat::conversation::MAX_RUNNING_TURNS;
-use weir::chat::event::{Entry, Event};
+use weir::chat::event::{Entry, Event, ResumeReason};
 use weir::chat::message::{Message, MessageStatus, Part, Role};
 use weir::chat::turn::MAX_ATTEMPTS_PER_STEP;
-use weir::id::{CallId, MessageId, TurnId};
+use weir::id::{ApprovalId, CallId, MessageId, TurnId};
 
 #[derive(Debug, Default)]
 pub struct Ledger {
     pub entries: Vec<Entry>,
     pub messages: HashMap<MessageId, Node>,
     pub turns: HashMap<TurnId, Life>,
-    /// Each proposed call, and whether it has ended.
-    calls: HashMap<CallId, bool>,
+    calls: HashMap<CallId, CallLife>,
     /// Calls that were open when their message was cut.
     discarded: HashSet<CallId>,
     deleted: bool,
@@ -42,6 +42,25 @@ pub struct Life {
     attempt: u32,
     /// Since the last completed step.
     tries: u32,
+}
+
+/// What the log says of one call.
+#[derive(Debug)]
+struct CallLife {
+    turn_id: TurnId,
+    ended: bool,
+    /// Nobody knows what came of it.
+    unknown: bool,
+    resolved: bool,
+    starts: u32,
+    /// People are or were asked, and this is the newest question.
+    asked: Option<ApprovalId>,
+    /// How that was answered.
+    answered: Option<VoteDecision>,
+    closed: bool,
+    approved: bool,
+    /// Its client was asked.
+    handed_out: bool,
 }
 
 impl Ledger {
@@ -121,6 +140,11 @@ impl Ledger {
                 let running = self.turns.values().filter(|life| life.started && life.ended.is_none()).count();
                 assert!(running <= MAX_RUNNING_TURNS, "{running} turns run");
             }
+            Event::TurnResumed { turn_id, attempt, reason: ResumeReason::Answered, deadline } => {
+                self.assert_runs(*turn_id);
+                assert_eq!(*attempt, self.life(*turn_id).attempt, "the attempt goes on");
+                assert!(deadline.is_some(), "the clock is wound again");
+            }
             Event::TurnResumed { turn_id, attempt, .. } => {
                 self.assert_runs(*turn_id);
                 let life = self.life(*turn_id);
@@ -150,14 +174,103 @@ impl Ledger {
                 let node = &self.messages[&call.message_id];
                 assert_eq!(node.message.status, MessageStatus::Complete, "a cut message proposes nothing");
                 assert!(!self.discarded.contains(&call.id), "{} was discarded", call.id);
-                let is_it = |part: &&Streamed| matches!(&part.head, Part::ToolCall { call_id, .. } if *call_id == call.id);
-                let part = node.parts.iter().find(is_it).expect("a call is a part of its message");
-                assert_eq!(part.text, call.args_text, "the arguments are verbatim");
-                assert_eq!(self.calls.insert(call.id, false), None, "{} is proposed once", call.id);
+                if let Some(first) = call.retry_of {
+                    let first = &self.calls[&first];
+                    assert!(first.unknown && first.resolved, "only what nobody knew is done again");
+                } else {
+                    let is_it = |part: &&Streamed| matches!(&part.head, Part::ToolCall { call_id, .. } if *call_id == call.id);
+                    let part = node.parts.iter().find(is_it).expect("a call is a part of its message");
+                    assert_eq!(part.text, call.args_text, "the arguments are verbatim");
+                }
+                let life = CallLife {
+                    turn_id: *turn_id,
+                    ended: false,
+                    unknown: false,
+                    resolved: false,
+                    starts: 0,
+                    asked: None,
+                    answered: None,
+                    closed: false,
+                    approved: false,
+                    handed_out: false,
+                };
+                assert!(self.calls.insert(call.id, life).is_none(), "{} is proposed once", call.id);
             }
-            Event::ToolFailed { turn_id, call_id, .. } => {
-                self.assert_runs(*turn_id);
-                assert_eq!(self.calls.insert(*call_id, true), Some(false), "{call_id} ends once");
+            Event::ToolPending { call_id, .. } => {
+                let life = self.call(*call_id);
+                assert_eq!(life.starts, 0, "nobody is asked about what has started");
+                (life.handed_out, life.approved) = (true, false);
+            }
+            Event::ApprovalRequested { approval, .. } => {
+                let life = self.call(approval.call_id);
+                assert!(life.asked.is_none() || life.closed, "one question at a time");
+                (life.asked, life.answered, life.closed) = (Some(approval.id), None, false);
+                life.handed_out = false;
+            }
+            Event::ApprovalVoted { call_id, approval_id, .. } => {
+                let life = self.call(*call_id);
+                assert_eq!((life.asked, life.answered, life.closed), (Some(*approval_id), None, false));
+            }
+            Event::ApprovalDecided { call_id, approval_id, outcome, .. } => {
+                let life = self.call(*call_id);
+                assert_eq!((life.asked, life.answered, life.closed), (Some(*approval_id), None, false));
+                life.answered = Some(*outcome);
+            }
+            Event::ApprovalClosed { call_id, approval_id, outcome, .. } => {
+                let life = self.call(*call_id);
+                assert_eq!((life.asked, life.closed), (Some(*approval_id), false));
+                let void = *outcome == ApprovalState::Void;
+                assert_eq!(life.answered.is_some(), void, "only what was approved becomes void");
+                life.closed = true;
+            }
+            Event::ToolApproved { call_id, .. } => {
+                let life = self.call(*call_id);
+                assert_eq!(life.answered, Some(VoteDecision::Approve), "people said yes");
+                life.approved = true;
+            }
+            Event::ToolStarted { call_id, .. } => {
+                let life = self.call(*call_id);
+                assert!(
+                    life.asked.is_none() || (life.approved && !life.closed),
+                    "{call_id} runs without a yes"
+                );
+                life.starts += 1;
+                assert_eq!(life.starts, 1, "{call_id} starts once");
+            }
+            Event::ToolSucceeded { call_id, .. } => {
+                let life = self.call(*call_id);
+                assert!(life.starts == 1 || life.handed_out, "{call_id} never ran");
+                life.ended = true;
+            }
+            Event::ToolFailed { call_id, .. } => self.call(*call_id).ended = true,
+            Event::ToolUnknown { call_id, .. } => {
+                let life = self.call(*call_id);
+                assert!(life.starts == 1 || life.handed_out, "{call_id} never ran");
+                (life.ended, life.unknown) = (true, true);
+            }
+            Event::ToolDenied { call_id, .. } => {
+                let life = self.call(*call_id);
+                assert_eq!(life.starts, 0, "what ran was not denied");
+                life.ended = true;
+            }
+            Event::ToolExpired { call_id, .. } => {
+                let life = self.call(*call_id);
+                assert!(life.closed && life.starts == 0);
+                life.ended = true;
+            }
+            Event::ToolCancelled { call_id, .. } => {
+                let life = self.call(*call_id);
+                assert_eq!(life.starts, 0, "what ran is not undone");
+                assert!(
+                    life.asked.is_none() || life.closed || life.answered.is_some(),
+                    "its question is withdrawn"
+                );
+                life.ended = true;
+            }
+            Event::ToolResolved { call_id, .. } => {
+                let life = self.calls.get_mut(call_id).expect("it was proposed");
+                assert!(life.unknown && !life.resolved, "what nobody knew is said once");
+                life.resolved = true;
             }
             Event::BranchDeleted { message_id } => {
                 assert!(self.messages.contains_key(message_id), "what is deleted was there");
@@ -189,7 +302,8 @@ impl Ledger {
 
     fn ended(&mut self, turn_id: TurnId, event: &Event) {
         assert_eq!(self.streaming_of(turn_id), None, "a turn's messages complete before it ends");
-        assert!(self.calls.values().all(|ended| *ended), "a turn's calls end before it does");
+        let open = |life: &&CallLife| life.turn_id == turn_id && !life.ended;
+        assert!(self.calls.values().find(open).is_none(), "a turn's calls end before it does");
         let life = self.life(turn_id);
         assert!(life.queued || life.started, "{turn_id} ends and never began");
         assert_eq!(life.ended, None, "{turn_id} ends once");
@@ -201,6 +315,14 @@ impl Ledger {
             node.message.status == MessageStatus::Streaming && node.message.turn_id == Some(turn_id)
         };
         self.messages.values().find(is_open).map(|node| node.message.id)
+    }
+
+    /// A call that has not ended, of a turn that runs.
+    fn call(&mut self, id: CallId) -> &mut CallLife {
+        let life = self.calls.get(&id).expect("it was proposed");
+        self.assert_runs(life.turn_id);
+        assert!(!life.ended, "{id} ends once");
+        self.calls.get_mut(&id).expect("it is there")
     }
 
     fn assert_runs(&self, turn_id: TurnId) {

@@ -2,14 +2,17 @@
 
 use std::collections::HashMap;
 
+use weir::chat::approval::{ApprovalState, Vote, VoteDecision, VoteRefusal};
 use weir::chat::conversation::{
     Command, Conversation, MAX_RUNNING_TURNS, OnBusy, Parent, Refusal, Regenerate, Send,
 };
-use weir::chat::message::Part;
+use weir::chat::event::Resolution;
+use weir::chat::message::{CallState, Part};
 use weir::chat::turn::{
-    CallFailure, Fence, Input, Limits, MAX_ATTEMPTS_PER_STEP, ModelOutput, Placement, Recovery, TurnState,
+    CallFailure, Ending, Fence, Input, Judgement, Limits, MAX_ATTEMPTS_PER_STEP, ModelOutput, Placement,
+    Recovery, TurnState,
 };
-use weir::id::{MessageId, TurnId};
+use weir::id::{ApprovalId, CallId, MessageId, TurnId, UserId};
 
 #[derive(Debug, Default)]
 pub struct Model {
@@ -39,6 +42,28 @@ pub struct Running {
     tokens: u64,
     limits: Limits,
     recovery: Recovery,
+    /// Of the step that was completed last.
+    pub calls: Vec<CallNow>,
+}
+
+#[derive(Debug)]
+pub struct CallNow {
+    pub id: CallId,
+    pub state: CallState,
+    /// How often what runs does harm when it runs twice: not at all.
+    harmless: bool,
+    /// People are asked: which question, how many of them have to agree, who did, and which text they saw.
+    pub question: Option<Question>,
+    resolved: bool,
+}
+
+#[derive(Debug)]
+pub struct Question {
+    pub id: ApprovalId,
+    needed: u32,
+    agreed: Vec<UserId>,
+    hash: String,
+    open: bool,
 }
 
 #[derive(Debug)]
@@ -50,7 +75,7 @@ pub struct Open {
 #[derive(Debug)]
 pub struct OpenPart {
     streams: bool,
-    is_call: bool,
+    call: Option<CallId>,
     bytes: u64,
     closed: bool,
 }
@@ -65,6 +90,20 @@ pub struct Waiting {
     steer: bool,
     limits: Limits,
     recovery: Recovery,
+}
+
+impl CallNow {
+    fn proposed(id: CallId) -> Self {
+        Self { id, state: CallState::Proposed, harmless: false, question: None, resolved: false }
+    }
+}
+
+impl Running {
+    pub fn has_open_calls(&self) -> bool {
+        self.calls
+            .iter()
+            .any(|call| !call.state.is_terminal() || (call.state == CallState::Unknown && !call.resolved))
+    }
 }
 
 impl Model {
@@ -83,10 +122,29 @@ impl Model {
             Command::Mark { .. } | Command::Compact { .. } | Command::Uncompact { .. } => {}
             Command::Turn { turn_id, input } => self.input(*turn_id, input, fresh),
             Command::Cancel { turn_id } => self.cancel(*turn_id),
+            Command::Vote { turn_id, call_id, approval_id, vote, args_hash } => {
+                self.vote(*turn_id, *call_id, *approval_id, vote, args_hash)?;
+            }
+            Command::EndCall { turn_id, call_id, ending } => {
+                let waits = |call: &CallNow| call.state == CallState::Pending && call.question.is_none();
+                self.must_wait(*turn_id, *call_id, waits)?;
+                self.end_call(*turn_id, *call_id, ending);
+            }
+            Command::Resolve { turn_id, call_id, resolution, again, .. } => {
+                let waits = |call: &CallNow| call.state == CallState::Unknown && !call.resolved;
+                self.must_wait(*turn_id, *call_id, waits)?;
+                let turn = self.turn(*turn_id);
+                let call = turn.calls.iter_mut().find(|call| call.id == *call_id).expect("it is there");
+                call.resolved = true;
+                if *resolution == Resolution::Retry {
+                    turn.calls.push(CallNow::proposed(*again));
+                }
+                self.settle(*turn_id);
+            }
             Command::Recover => {
                 let running: Vec<TurnId> = self.running.iter().map(|turn| turn.id).collect();
                 for id in running {
-                    self.cut(id);
+                    self.recover(id);
                 }
             }
             Command::Reorder { turn_ids } => self.reorder(turn_ids)?,
@@ -105,11 +163,6 @@ impl Model {
         Ok(())
     }
 
-    /// A fact that no command makes yet: the turn waits for a person.
-    pub fn wait(&mut self, id: TurnId) {
-        self.turn(id).state = TurnState::Waiting;
-    }
-
     /// Whether a message is at or below another one.
     pub fn is_below(&self, message: MessageId, root: MessageId) -> bool {
         let mut at = Some(message);
@@ -123,9 +176,9 @@ impl Model {
     }
 
     pub fn is_current(&self, id: TurnId, fence: Fence) -> bool {
-        self.running
-            .iter()
-            .any(|turn| turn.id == id && turn.fence == fence && turn.state == TurnState::Running)
+        self.running.iter().any(|turn| {
+            turn.id == id && turn.fence == fence && turn.state == TurnState::Running && !turn.has_open_calls()
+        })
     }
 
     fn turn(&mut self, id: TurnId) -> &mut Running {
@@ -265,6 +318,7 @@ impl Model {
             tokens: 0,
             limits: waiting.limits,
             recovery: waiting.recovery,
+            calls: Vec::new(),
         });
     }
 
@@ -315,8 +369,21 @@ impl Model {
             return;
         }
         match input {
+            Input::DeadlinePassed if self.turn(id).state == TurnState::Waiting => {}
             Input::Cancel | Input::DeadlinePassed => self.end(id),
-            Input::Recovered => self.cut(id),
+            Input::Recovered => self.recover(id),
+            Input::Judged { call_id, judgement } => self.judge(id, *call_id, judgement),
+            Input::ToolEnded { call_id, ending } => {
+                let runs = |call: &CallNow| {
+                    let at_the_client = call.state == CallState::Pending && call.question.is_none();
+                    call.state == CallState::Started || at_the_client
+                };
+                if self.must_wait(id, *call_id, runs).is_ok() {
+                    self.end_call(id, *call_id, ending);
+                }
+            }
+            Input::ApprovalExpired { approval_id } => self.expire(id, *approval_id),
+            Input::Voted { .. } | Input::Resolved { .. } => unreachable!("these come as commands"),
             Input::MessageOpened { fence, .. }
             | Input::Model { fence, .. }
             | Input::ModelFailed { fence, .. }
@@ -343,6 +410,7 @@ impl Model {
         if turn.open.is_some() {
             return;
         }
+        turn.calls.clear();
         let before = turn.leaf;
         let beside = turn.recovery == Recovery::Restart || placement == Placement::Sibling;
         let parent = if beside { turn.base } else { turn.leaf };
@@ -370,7 +438,10 @@ impl Model {
                         part,
                         Part::Text { .. } | Part::Reasoning { .. } | Part::ToolCall { .. }
                     ),
-                    is_call: matches!(part, Part::ToolCall { .. }),
+                    call: match part {
+                        Part::ToolCall { call_id, .. } => Some(*call_id),
+                        _ => None,
+                    },
                     bytes: part.streamed().len() as u64,
                     closed: false,
                 });
@@ -402,17 +473,154 @@ impl Model {
         let turn = self.turn(id);
         let open = turn.open.take().expect("it was opened");
         turn.tokens += tokens;
-        let asks_again = open.parts.iter().any(|part| part.is_call);
+        let calls: Vec<CallId> = open.parts.iter().filter_map(|part| part.call).collect();
         let over = turn.fence.step >= turn.limits.max_steps
             || turn.limits.max_tokens.is_some_and(|max| turn.tokens >= max);
-        if !asks_again || over {
+        if calls.is_empty() || over {
             return self.end(id);
         }
         turn.base = turn.leaf;
         turn.fence.step += 1;
         turn.tries = 1;
         turn.overflowed = false;
-        self.steer(id);
+        turn.calls = calls.into_iter().map(CallNow::proposed).collect();
+    }
+
+    fn judge(&mut self, id: TurnId, call_id: CallId, judgement: &Judgement) {
+        let Some(call) = self.turn(id).calls.iter_mut().find(|call| call.id == call_id) else { return };
+        if !matches!(call.state, CallState::Proposed | CallState::Approved) {
+            return;
+        }
+        match judgement {
+            Judgement::Impossible { .. } => call.state = CallState::Failed,
+            Judgement::Denied { .. } => call.state = CallState::Denied,
+            Judgement::Allowed { idempotent, .. } => {
+                (call.state, call.harmless) = (CallState::Started, *idempotent);
+            }
+            Judgement::Client => (call.state, call.question) = (CallState::Pending, None),
+            Judgement::Ask(approval) => {
+                call.state = CallState::Pending;
+                call.question = Some(Question {
+                    id: approval.id,
+                    needed: approval.approvals,
+                    agreed: Vec::new(),
+                    hash: approval.args_hash.clone(),
+                    open: true,
+                });
+            }
+        }
+        self.settle(id);
+    }
+
+    fn vote(
+        &mut self,
+        id: TurnId,
+        call_id: CallId,
+        approval_id: ApprovalId,
+        vote: &Vote,
+        args_hash: &str,
+    ) -> Result<(), Refusal> {
+        let turn = self.running.iter_mut().find(|turn| turn.id == id);
+        let call = turn.and_then(|turn| turn.calls.iter_mut().find(|call| call.id == call_id));
+        let call = call.filter(|call| call.question.as_ref().is_some_and(|asked| asked.id == approval_id));
+        let Some(call) = call else { return Err(Refusal::NotAsked { call_id }) };
+        let question = call.question.as_mut().expect("just found");
+        if !question.open {
+            let state = match call.state {
+                CallState::Expired => ApprovalState::Expired,
+                CallState::Denied if question.agreed.is_empty() => ApprovalState::Denied,
+                _ => return Err(Refusal::Vote(VoteRefusal::Closed(ApprovalState::Approved))),
+            };
+            return Err(Refusal::Vote(VoteRefusal::Closed(state)));
+        }
+        if args_hash != question.hash {
+            return Err(Refusal::Vote(VoteRefusal::OtherArgs));
+        }
+        if vote.decision == VoteDecision::Deny {
+            question.open = false;
+            question.agreed.clear();
+            call.state = CallState::Denied;
+        } else {
+            match &vote.changed {
+                Some(changed) => {
+                    question.hash.clone_from(&changed.args_hash);
+                    question.agreed = vec![vote.user_id];
+                }
+                None if question.agreed.contains(&vote.user_id) => {
+                    return Err(Refusal::Vote(VoteRefusal::Twice));
+                }
+                None => question.agreed.push(vote.user_id),
+            }
+            if question.agreed.len() >= question.needed as usize {
+                question.open = false;
+                call.state = CallState::Approved;
+            }
+        }
+        self.settle(id);
+        Ok(())
+    }
+
+    fn expire(&mut self, id: TurnId, approval_id: ApprovalId) {
+        let asked = |call: &&mut CallNow| {
+            call.question.as_ref().is_some_and(|asked| asked.id == approval_id && asked.open)
+        };
+        let Some(call) = self.turn(id).calls.iter_mut().find(asked) else { return };
+        call.state = CallState::Expired;
+        call.question.as_mut().expect("just found").open = false;
+        self.settle(id);
+    }
+
+    fn must_wait(
+        &self,
+        id: TurnId,
+        call_id: CallId,
+        waits: impl Fn(&CallNow) -> bool,
+    ) -> Result<(), Refusal> {
+        let turn = self.running.iter().find(|turn| turn.id == id);
+        let call = turn.and_then(|turn| turn.calls.iter().find(|call| call.id == call_id));
+        match call.is_some_and(waits) {
+            true => Ok(()),
+            false => Err(Refusal::NotWaiting { call_id }),
+        }
+    }
+
+    fn end_call(&mut self, id: TurnId, call_id: CallId, ending: &Ending) {
+        let call = self.turn(id).calls.iter_mut().find(|call| call.id == call_id).expect("it is there");
+        call.state = match ending {
+            Ending::Succeeded { .. } => CallState::Succeeded,
+            Ending::Failed { .. } => CallState::Failed,
+            Ending::Unknown { .. } => CallState::Unknown,
+        };
+        self.settle(id);
+    }
+
+    /// Whether the turn goes on, or waits for people.
+    fn settle(&mut self, id: TurnId) {
+        use CallState::{Approved, Pending, Proposed, Started, Unknown};
+        let turn = self.turn(id);
+        let any = |states: &[CallState]| turn.calls.iter().any(|call| states.contains(&call.state));
+        let unresolved = turn.calls.iter().any(|call| call.state == Unknown && !call.resolved);
+        if any(&[Proposed, Approved, Started]) {
+            turn.state = TurnState::Running;
+        } else if any(&[Pending]) || unresolved {
+            turn.state = TurnState::Waiting;
+        } else {
+            turn.state = TurnState::Running;
+            self.steer(id);
+        }
+    }
+
+    fn recover(&mut self, id: TurnId) {
+        let turn = self.turn(id);
+        if !turn.has_open_calls() {
+            return self.cut(id);
+        }
+        for call in &mut turn.calls {
+            if call.state == CallState::Started && !call.harmless {
+                call.state = CallState::Unknown;
+            }
+        }
+        self.settle(id);
     }
 
     fn cut(&mut self, id: TurnId) {
@@ -487,6 +695,10 @@ impl Model {
                 .as_ref()
                 .map(|open| (open.id, open.parts.iter().map(|p| (p.bytes, p.completed)).collect::<Vec<_>>()));
             assert_eq!(real_open, open, "open message of {}", turn.id);
+            let calls: Vec<_> = turn.calls.iter().map(|call| (call.id, call.state, call.resolved)).collect();
+            let real_calls: Vec<_> =
+                real.calls.iter().map(|open| (open.call.id, open.call.state, open.resolved)).collect();
+            assert_eq!(real_calls, calls, "calls of {}", turn.id);
         }
     }
 }

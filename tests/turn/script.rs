@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 
 use weir::chat::conversation::OnBusy;
+use weir::chat::message::CallState;
 use weir::chat::turn::{Placement, Recovery};
 
 #[derive(Debug, Clone)]
@@ -28,8 +29,11 @@ pub enum Op {
         age: Age,
         broken: bool,
     },
-    Wait {
+    /// Something happens to a call.
+    Call {
         turn: usize,
+        call: usize,
+        what: CallOp,
     },
     /// A person looks at another branch.
     Regenerate {
@@ -61,6 +65,23 @@ pub enum Op {
     Update,
     Restart,
     Delete,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum CallOp {
+    Impossible,
+    Denied,
+    Allowed { idempotent: bool },
+    Ask { approvals: u32 },
+    Client,
+    Succeeds,
+    Fails,
+    Unknown,
+    Vote { user: u8, deny: bool, changes: bool, as_shown: bool },
+    Expires,
+    ClientSays,
+    Resolved,
+    Retried,
 }
 
 #[derive(Debug, Clone)]
@@ -119,6 +140,29 @@ pub enum Kind {
     Notice,
 }
 
+impl CallOp {
+    /// This, or something like it that may happen to a call in that state.
+    pub fn fitting(self, state: CallState) -> Self {
+        match (state, self) {
+            (CallState::Proposed | CallState::Approved, Self::Succeeds | Self::Fails | Self::Unknown) => {
+                Self::Allowed { idempotent: false }
+            }
+            (CallState::Proposed | CallState::Approved, Self::Vote { .. } | Self::Expires) => {
+                Self::Ask { approvals: 1 }
+            }
+            (CallState::Started, Self::Vote { .. } | Self::Resolved) => Self::Unknown,
+            (CallState::Started, Self::Ask { .. } | Self::Allowed { .. }) => Self::Succeeds,
+            (CallState::Pending, Self::Ask { .. } | Self::Allowed { .. } | Self::Unknown) => {
+                Self::Vote { user: 0, deny: false, changes: false, as_shown: true }
+            }
+            (CallState::Pending, Self::Succeeds | Self::Fails) => Self::ClientSays,
+            (CallState::Unknown, Self::Vote { .. } | Self::Ask { .. } | Self::Succeeds) => Self::Resolved,
+            (CallState::Unknown, Self::Allowed { .. }) => Self::Retried,
+            (_, what) => what,
+        }
+    }
+}
+
 /// Half of the conversations begin crowded: with branches that take up the slots.
 pub fn ops() -> impl Strategy<Value = Vec<Op>> {
     let root = sent().prop_map(|sent| Op::Send(Sent { spot: Spot::Root, ..sent }));
@@ -135,7 +179,7 @@ fn op() -> impl Strategy<Value = Op> {
         ),
         8 => (turn.clone(), age(), output()).prop_map(|(turn, age, output)| Op::Output { turn, age, output }),
         2 => (turn.clone(), age(), any::<bool>()).prop_map(|(turn, age, broken)| Op::Fail { turn, age, broken }),
-        1 => turn.clone().prop_map(|turn| Op::Wait { turn }),
+        30 => (turn.clone(), 0..4usize, call_op()).prop_map(|(turn, call, what)| Op::Call { turn, call, what }),
         3 => (0..30usize).prop_map(|message| Op::Switch { message }),
         2 => (0..30usize).prop_map(|message| Op::Regenerate { message }),
         1 => (1..30usize).prop_map(|message| Op::DeleteBranch { message }),
@@ -221,5 +265,24 @@ fn output() -> impl Strategy<Value = Output> {
         3 => (index.clone(), text()).prop_map(|(index, text)| Output::Delta { index, text }),
         2 => index.prop_map(|index| Output::PartCompleted { index }),
         1 => Just(Output::Finished),
+    ]
+}
+
+fn call_op() -> impl Strategy<Value = CallOp> {
+    let vote = (0..3u8, prop::bool::weighted(0.2), prop::bool::weighted(0.2), prop::bool::weighted(0.9));
+    prop_oneof![
+        1 => Just(CallOp::Impossible),
+        1 => Just(CallOp::Denied),
+        3 => any::<bool>().prop_map(|idempotent| CallOp::Allowed { idempotent }),
+        4 => (1..3u32).prop_map(|approvals| CallOp::Ask { approvals }),
+        1 => Just(CallOp::Client),
+        2 => Just(CallOp::Succeeds),
+        1 => Just(CallOp::Fails),
+        2 => Just(CallOp::Unknown),
+        6 => vote.prop_map(|(user, deny, changes, as_shown)| CallOp::Vote { user, deny, changes, as_shown }),
+        1 => Just(CallOp::Expires),
+        1 => Just(CallOp::ClientSays),
+        2 => Just(CallOp::Resolved),
+        1 => Just(CallOp::Retried),
     ]
 }

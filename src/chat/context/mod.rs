@@ -5,6 +5,8 @@ pub mod tokens;
 
 pub use fit::{Context, Fate, FateState, Given, Reason, TooLong, fit, spoken};
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -92,7 +94,7 @@ fn push_answer(items: &mut Vec<Item>, message: &PathMessage) {
         .map(|result| Item::ToolResult {
             call_id: result.call_id,
             name: result.name.to_owned(),
-            output: result.output.to_owned(),
+            output: result.output.into_owned(),
             is_error: result.is_error,
         })
         .collect();
@@ -115,19 +117,29 @@ fn sent_parts(answer: &PathMessage) -> impl Iterator<Item = &StoredPart> {
 struct SentResult<'a> {
     call_id: CallId,
     name: &'a str,
-    output: &'a str,
+    output: Cow<'a, str>,
     is_error: bool,
 }
 
-/// What became of the calls among them.
+/// What became of the calls among them. Of one that was done again, what became of it then.
 fn sent_results(answer: &PathMessage) -> impl Iterator<Item = SentResult<'_>> {
     sent_parts(answer).filter_map(|stored| {
-        let Part::ToolCall { call_id, name, .. } = &stored.part else { return None };
-        let call = answer.calls.iter().find(|call| call.id == *call_id);
+        let Part::ToolCall { call_id, name, args_text, .. } = &stored.part else { return None };
+        let mut call = answer.calls.iter().find(|call| call.id == *call_id);
+        while let Some(again) =
+            call.and_then(|first| answer.calls.iter().find(|c| c.retry_of == Some(first.id)))
+        {
+            call = Some(again);
+        }
         let (output, is_error) = match call {
             Some(Call { output: Some(output), .. }) => (output.as_str(), false),
             Some(Call { error: Some(error), .. }) => (error.as_str(), true),
             Some(_) | None => ("the call was not run", true),
+        };
+        let changed = call.filter(|call| call.args_text != *args_text);
+        let output = match changed {
+            Some(call) => format!("[A person changed the arguments to {}]\n{output}", call.args_text).into(),
+            None => Cow::Borrowed(output),
         };
         Some(SentResult { call_id: *call_id, name, output, is_error })
     })
@@ -198,6 +210,8 @@ mod tests {
             state: CallState::Failed,
             output: None,
             error: Some("not available".to_owned()),
+            rule: None,
+            retry_of: None,
         }];
         let items = items(&answer);
         let result = |call_id, output: &str| Item::ToolResult {

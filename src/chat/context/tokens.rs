@@ -44,7 +44,7 @@ pub(super) fn of_sent(message: &PathMessage) -> u64 {
                 return 0;
             }
             let results = sent_results(message)
-                .map(|result| PER_MESSAGE + of_text(result.name) + of_text(result.output))
+                .map(|result| PER_MESSAGE + of_text(result.name) + of_text(&result.output))
                 .sum::<u64>();
             PER_MESSAGE + parts.sum::<u64>() + results
         }

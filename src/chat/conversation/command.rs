@@ -7,10 +7,12 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::{ConversationChanges, ConversationInfo, ForkPoint, MAX_QUEUED_TURNS, MAX_RUNNING_TURNS};
+use crate::chat::approval::{Vote, VoteRefusal};
 use crate::chat::compaction::{Compaction, Told};
+use crate::chat::event::Resolution;
 use crate::chat::message::{Marks, Part};
-use crate::chat::turn::{Input, Limits, Recovery, TurnRequest};
-use crate::id::{CompactionId, MessageId, TurnId};
+use crate::chat::turn::{Ending, Input, Limits, Recovery, TurnRequest};
+use crate::id::{ApprovalId, CallId, CompactionId, MessageId, TurnId, UserId};
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
@@ -45,6 +47,30 @@ pub enum Command {
     /// Cancels a running turn or withdraws a queued one; a turn that has ended stays as it ended.
     Cancel {
         turn_id: TurnId,
+    },
+    /// Somebody who may decides about a call. Whether the vote counts is up to the approval.
+    Vote {
+        turn_id: TurnId,
+        call_id: CallId,
+        approval_id: ApprovalId,
+        vote: Box<Vote>,
+        args_hash: String,
+    },
+    /// The client that declared a tool says how its call ended. The first one is heard.
+    EndCall {
+        turn_id: TurnId,
+        call_id: CallId,
+        ending: Ending,
+    },
+    /// A person says what became of an unknown call.
+    Resolve {
+        turn_id: TurnId,
+        call_id: CallId,
+        resolution: Resolution,
+        output: Option<String>,
+        resolved_by: UserId,
+        /// The id of the call that does it again.
+        again: CallId,
     },
     /// Something that a running turn waited for.
     Turn {
@@ -154,6 +180,12 @@ pub enum Refusal {
     QueueDiffers { turn_ids: Vec<TurnId> },
     #[error("{message_id} belongs to the conversation that this one was forked off")]
     Inherited { message_id: MessageId },
+    #[error(transparent)]
+    Vote(#[from] VoteRefusal),
+    #[error("nobody is asked about {call_id} any more")]
+    NotAsked { call_id: CallId },
+    #[error("{call_id} does not wait for that")]
+    NotWaiting { call_id: CallId },
     #[error("the conversation is deleted")]
     Deleted,
 }

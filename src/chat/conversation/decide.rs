@@ -6,12 +6,15 @@ use super::{
     Command, Conversation, ConversationInfo, Doomed, ForkPoint, MAX_QUEUED_TURNS, MAX_RUNNING_TURNS, OnBusy,
     Parent, Queued, Refusal, Regenerate, Send,
 };
+use crate::chat::approval::Vote;
 use crate::chat::compaction::{Compaction, Told};
 use crate::chat::event::{Entry, Event};
 use crate::chat::message::{Message, MessageStatus, Part, Role};
-use crate::chat::turn::{self, Decision, Effect, Input, QueuedTurn, Stamp, Turn, TurnPlan, TurnState};
+use crate::chat::turn::{
+    self, Decision, Effect, Input, OpenCall, QueuedTurn, Stamp, Turn, TurnPlan, TurnState, Wake,
+};
 use crate::clock::Timestamp;
-use crate::id::{MessageId, TurnId};
+use crate::id::{ApprovalId, CallId, MessageId, TurnId};
 
 pub fn decide(conversation: &Conversation, command: Command, stamp: &Stamp) -> Result<Decision, Refusal> {
     if conversation.deleted {
@@ -27,6 +30,18 @@ pub fn decide(conversation: &Conversation, command: Command, stamp: &Stamp) -> R
         Command::Compact { compaction, told } => Ok(compact(*compaction, told)),
         Command::Uncompact { compaction_id, message_id } => {
             Ok(Decision::of(Event::ConversationUncompacted { compaction_id, message_id }))
+        }
+        Command::Vote { turn_id, call_id, approval_id, vote, args_hash } => {
+            check_vote(conversation, turn_id, call_id, approval_id, &vote, &args_hash)?;
+            Ok(decide_turn(conversation, turn_id, Input::Voted { call_id, vote: *vote, args_hash }, stamp))
+        }
+        Command::EndCall { turn_id, call_id, ending } => {
+            let input = Input::ToolEnded { call_id, ending };
+            about_call(conversation, turn_id, call_id, OpenCall::awaits_client, input, stamp)
+        }
+        Command::Resolve { turn_id, call_id, resolution, output, resolved_by, again } => {
+            let input = Input::Resolved { call_id, resolution, output, resolved_by, again };
+            about_call(conversation, turn_id, call_id, OpenCall::is_unresolved, input, stamp)
         }
         Command::Turn { turn_id, input } => Ok(decide_turn(conversation, turn_id, input, stamp)),
         Command::Cancel { turn_id } => Ok(cancel(conversation, turn_id, stamp)),
@@ -195,6 +210,37 @@ fn decide_turn(conversation: &Conversation, turn_id: TurnId, input: Input, stamp
     draft.turn_input(turn_id, input, stamp);
     draft.start_queued(stamp);
     draft.decision
+}
+
+fn check_vote(
+    conversation: &Conversation,
+    turn_id: TurnId,
+    call_id: CallId,
+    approval_id: ApprovalId,
+    vote: &Vote,
+    args_hash: &str,
+) -> Result<(), Refusal> {
+    let open = conversation.turns.get(&turn_id).and_then(|turn| turn.call(call_id));
+    // A newer one may have taken its place.
+    let approval = open.and_then(|open| open.approval.as_ref()).filter(|approval| approval.id == approval_id);
+    approval.ok_or(Refusal::NotAsked { call_id })?.judge(vote, args_hash)?;
+    Ok(())
+}
+
+/// What somebody says about a call that waits for it.
+fn about_call(
+    conversation: &Conversation,
+    turn_id: TurnId,
+    call_id: CallId,
+    waits: impl Fn(&OpenCall) -> bool,
+    input: Input,
+    stamp: &Stamp,
+) -> Result<Decision, Refusal> {
+    let open = conversation.turns.get(&turn_id).and_then(|turn| turn.call(call_id));
+    match open.is_some_and(waits) {
+        true => Ok(decide_turn(conversation, turn_id, input, stamp)),
+        false => Err(Refusal::NotWaiting { call_id }),
+    }
 }
 
 fn cancel(conversation: &Conversation, turn_id: TurnId, stamp: &Stamp) -> Decision {
@@ -432,7 +478,7 @@ impl Draft {
         let call = Effect::CallModel { turn_id, fence: turn.fence };
         self.event(Event::TurnStarted { turn_id, turn: Arc::unwrap_or_clone(turn.plan) });
         self.decision.effects.push(call);
-        self.decision.effects.push(Effect::WakeAt { turn_id, at: deadline });
+        self.decision.effects.push(Effect::WakeAt { turn_id, wake: Wake::Deadline, at: deadline });
     }
 
     fn create_message(

@@ -112,6 +112,19 @@ impl Conversation {
             | Event::TurnInterrupted { .. }
             | Event::ToolProposed { .. }
             | Event::ToolFailed { .. }
+            | Event::ToolPending { .. }
+            | Event::ToolApproved { .. }
+            | Event::ToolStarted { .. }
+            | Event::ToolSucceeded { .. }
+            | Event::ToolDenied { .. }
+            | Event::ToolExpired { .. }
+            | Event::ToolCancelled { .. }
+            | Event::ToolUnknown { .. }
+            | Event::ToolResolved { .. }
+            | Event::ApprovalRequested { .. }
+            | Event::ApprovalVoted { .. }
+            | Event::ApprovalDecided { .. }
+            | Event::ApprovalClosed { .. }
             | Event::Notice { .. } => {}
         }
         let Some(turn_id) = event.turn_id() else { return };

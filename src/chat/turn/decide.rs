@@ -2,7 +2,7 @@
 
 use super::{
     CallFailure, Decision, Effect, Fence, Input, MAX_ATTEMPTS_PER_STEP, ModelOutput, OpenMessage, OpenPart,
-    Placement, Recovery, Stamp, Turn, TurnState,
+    Placement, Recovery, Stamp, Turn, TurnState, Wake, calls,
 };
 use crate::chat::event::{Delta, Entry, Event, Problem, ResumeReason};
 use crate::chat::message::{Call, CallState, FinishReason, Message, MessageStatus, Part, Role, Usage};
@@ -18,8 +18,8 @@ pub fn decide(turn: &Turn, input: Input, stamp: &Stamp) -> Decision {
         Input::MessageOpened { fence, .. }
         | Input::Model { fence, .. }
         | Input::ModelFailed { fence, .. }
-            // While it waits for a person, no call is under way.
-            if fence != turn.fence || turn.state != TurnState::Running =>
+            // While its tools run, or it waits for a person, no model is asked.
+            if fence != turn.fence || turn.state != TurnState::Running || turn.has_open_calls() =>
         {
             Decision::default()
         }
@@ -44,15 +44,27 @@ pub fn decide(turn: &Turn, input: Input, stamp: &Stamp) -> Decision {
             decision.event(Event::TurnFailed { turn_id: turn.id, problem });
             decision
         }
+        Input::Judged { call_id, judgement } => calls::judged(turn, call_id, judgement, stamp),
+        Input::ToolEnded { call_id, ending } => calls::ended(turn, call_id, ending, stamp),
+        Input::Voted { call_id, vote, args_hash } => calls::voted(turn, call_id, vote, &args_hash, stamp),
+        Input::ApprovalExpired { approval_id } => calls::expired(turn, approval_id, stamp),
+        Input::Resolved { call_id, resolution, output, resolved_by, again } => {
+            let word = calls::Word { resolution, output, resolved_by, again };
+            calls::resolved(turn, call_id, word, stamp)
+        }
         Input::Cancel => {
             let mut decision = close(turn, MessageStatus::Cancelled);
+            calls::withdraw(turn, &mut decision);
             decision.event(Event::TurnCancelled { turn_id: turn.id });
             decision.effects.push(Effect::CancelAttempt { turn_id: turn.id });
             decision
         }
-        Input::Recovered => recover(turn),
+        Input::Recovered => recover(turn, stamp),
+        // Its wall time does not pass while it waits for people.
+        Input::DeadlinePassed if turn.state == TurnState::Waiting => Decision::default(),
         Input::DeadlinePassed => {
             let mut decision = close(turn, MessageStatus::Interrupted);
+            calls::withdraw(turn, &mut decision);
             let limit = format!("the turn took longer than {} s", turn.plan.limits.max_wall_ms / 1000);
             decision.event(Event::TurnFailed { turn_id: turn.id, problem: limit_reached(limit) });
             decision.effects.push(Effect::CancelAttempt { turn_id: turn.id });
@@ -178,17 +190,17 @@ fn finish_step(turn: &Turn, finish_reason: FinishReason, usage: Option<Usage>, s
         decision.event(Event::TurnCompleted { turn_id: turn.id, usage: total, steered_into: None });
         return decision;
     }
-    for call in calls {
-        let (call_id, error) = (call.id, format!("the tool `{}` is not available", call.tool));
-        decision.event(Event::ToolProposed { turn_id: turn.id, call });
-        decision.event(Event::ToolFailed { turn_id: turn.id, call_id, error });
-    }
     match turn.plan.limits.exceeded_after(turn.fence.step, total) {
-        Some(limit) => decision.event(Event::TurnFailed { turn_id: turn.id, problem: limit_reached(limit) }),
-        None => {
-            let fence = Fence { step: turn.fence.step + 1, ..turn.fence };
-            decision.effects.push(Effect::CallModel { turn_id: turn.id, fence });
+        // What the model wants to do next is not begun.
+        Some(limit) => {
+            for call in calls {
+                let call_id = call.id;
+                decision.event(Event::ToolProposed { turn_id: turn.id, call });
+                decision.event(Event::ToolCancelled { turn_id: turn.id, call_id });
+            }
+            decision.event(Event::TurnFailed { turn_id: turn.id, problem: limit_reached(limit) });
         }
+        None => calls::propose(turn, calls, &mut decision),
     }
     decision
 }
@@ -204,6 +216,8 @@ fn calls_of(turn: &Turn, message: &OpenMessage) -> Vec<Call> {
         state: CallState::Proposed,
         output: None,
         error: None,
+        rule: None,
+        retry_of: None,
     };
     let calls = message.parts.iter().filter_map(|part| match &part.head {
         Part::ToolCall { call_id, name, args_text, .. } => Some(call(*call_id, name, args_text)),
@@ -217,24 +231,20 @@ fn calls_of(turn: &Turn, message: &OpenMessage) -> Vec<Call> {
 }
 
 /// The server found the turn unfinished when it started.
-fn recover(turn: &Turn) -> Decision {
-    match turn.state {
-        TurnState::Running => {
-            let mut decision = cut(turn, ResumeReason::Restart, None);
-            decision.effects.push(Effect::WakeAt { turn_id: turn.id, at: turn.deadline() });
-            decision
-        }
-        // It waits for a person, and goes on waiting.
-        TurnState::Waiting => {
-            let wake = Effect::WakeAt { turn_id: turn.id, at: turn.deadline() };
-            Decision { entries: Vec::new(), effects: vec![wake] }
-        }
+fn recover(turn: &Turn, stamp: &Stamp) -> Decision {
+    let wake = Effect::WakeAt { turn_id: turn.id, wake: Wake::Deadline, at: turn.deadline };
+    let mut decision = match turn.state {
+        TurnState::Running | TurnState::Waiting if turn.has_open_calls() => calls::recover(turn, stamp),
+        TurnState::Running => cut(turn, ResumeReason::Restart, None),
+        TurnState::Waiting => Decision::default(),
         TurnState::Queued
         | TurnState::Completed
         | TurnState::Failed
         | TurnState::Cancelled
-        | TurnState::Interrupted => Decision::default(),
-    }
+        | TurnState::Interrupted => return Decision::default(),
+    };
+    decision.effects.push(wake);
+    decision
 }
 
 /// The answer was cut: what was shown stays as it was, and by the turn's policy another attempt is made.
@@ -251,20 +261,20 @@ fn cut(turn: &Turn, reason: ResumeReason, problem: Option<Problem>) -> Decision 
 
 /// Another attempt at the step, for everyone to see.
 fn ask_again(turn: &Turn, reason: ResumeReason, decision: &mut Decision) {
-    let attempt = turn.fence.attempt + 1;
-    decision.event(Event::TurnResumed { turn_id: turn.id, attempt, reason });
+    let (turn_id, attempt) = (turn.id, turn.fence.attempt + 1);
+    decision.event(Event::TurnResumed { turn_id, attempt, reason, deadline: None });
     let text = match reason {
-        ResumeReason::Restart => "Resumed after a restart.",
-        ResumeReason::ProviderInterrupted => "The model's answer broke off; asked again.",
+        ResumeReason::Restart => Some("Resumed after a restart."),
+        ResumeReason::ProviderInterrupted => Some("The model's answer broke off; asked again."),
         ResumeReason::ContextTooLong => {
-            "The conversation was too long for the model; asked again with less of it."
+            Some("The conversation was too long for the model; asked again with less of it.")
         }
+        ResumeReason::Answered => None,
     };
-    decision.event(Event::Notice {
-        turn_id: Some(turn.id),
-        code: "resumed".to_owned(),
-        text: text.to_owned(),
-    });
+    if let Some(text) = text {
+        let (code, text) = ("resumed".to_owned(), text.to_owned());
+        decision.event(Event::Notice { turn_id: Some(turn_id), code, text });
+    }
     let fence = Fence { attempt, ..turn.fence };
     decision.effects.push(Effect::CallModel { turn_id: turn.id, fence });
 }
@@ -311,7 +321,7 @@ fn discarded(head: &Part) -> Option<Part> {
     }
 }
 
-fn limit_reached(detail: String) -> Problem {
+pub(super) fn limit_reached(detail: String) -> Problem {
     Problem {
         kind: "turn-limit".to_owned(),
         title: "The turn reached a limit".to_owned(),
@@ -323,20 +333,13 @@ fn limit_reached(detail: String) -> Problem {
 
 impl super::Limits {
     /// Which limit forbids another step, after `steps` that used `usage` together.
-    fn exceeded_after(&self, steps: u32, usage: Usage) -> Option<String> {
+    pub(super) fn exceeded_after(&self, steps: u32, usage: Usage) -> Option<String> {
         if steps >= self.max_steps {
             return Some(format!("the turn made {steps} model calls, its limit"));
         }
         let tokens = usage.input_tokens + usage.output_tokens;
         let max = self.max_tokens?;
         (tokens >= max).then(|| format!("the turn used {tokens} tokens, its limit is {max}"))
-    }
-}
-
-impl Turn {
-    /// When the turn's wall time is over.
-    pub fn deadline(&self) -> Timestamp {
-        self.plan.deadline()
     }
 }
 

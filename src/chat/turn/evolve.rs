@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Fence, OpenMessage, OpenPart, Turn, TurnPlan, TurnState};
+use super::{Fence, OpenMessage, OpenPart, Turn, TurnPlan, TurnState, calls};
 use crate::chat::event::{Entry, Event, ResumeReason};
 use crate::chat::message::{MessageStatus, Part, Role, Usage};
 use crate::id::TurnId;
@@ -21,6 +21,8 @@ impl Turn {
             attempts_this_step: 1,
             overflowed: false,
             usage: Usage::default(),
+            calls: Vec::new(),
+            deadline: plan.deadline(),
             plan: Arc::new(plan),
         }
     }
@@ -46,7 +48,10 @@ fn evolve_event(turn: &mut Turn, event: &Event) {
             turn.leaf = message.id;
             turn.response_id.clone_from(response_id);
             match message.role {
-                Role::Assistant => turn.open = Some(OpenMessage { id: message.id, parts: Vec::new() }),
+                Role::Assistant => {
+                    turn.calls.clear();
+                    turn.open = Some(OpenMessage { id: message.id, parts: Vec::new() });
+                }
                 // Steered in between two steps.
                 Role::User | Role::System => turn.base = message.id,
             }
@@ -72,11 +77,12 @@ fn evolve_event(turn: &mut Turn, event: &Event) {
             }
         }
         Event::TurnWaiting { .. } => turn.state = TurnState::Waiting,
-        Event::TurnResumed { attempt, reason, .. } => {
+        Event::TurnResumed { attempt, reason, deadline, .. } => {
+            turn.deadline = deadline.unwrap_or(turn.deadline);
             turn.state = TurnState::Running;
             turn.overflowed |= *reason == ResumeReason::ContextTooLong;
             turn.fence.attempt = *attempt;
-            turn.attempts_this_step += 1;
+            turn.attempts_this_step += u32::from(*reason != ResumeReason::Answered);
         }
         Event::TurnCompleted { .. } => turn.state = TurnState::Completed,
         Event::TurnFailed { .. } => turn.state = TurnState::Failed,
@@ -91,14 +97,27 @@ fn evolve_event(turn: &mut Turn, event: &Event) {
         | Event::TurnStarted { .. }
         | Event::QueueChanged { .. }
         | Event::QueueEdited { .. }
-        | Event::ToolProposed { .. }
         | Event::ConversationForked { .. }
         | Event::ConversationCompacted { .. }
         | Event::ConversationUncompacted { .. }
         | Event::BranchDeleted { .. }
         | Event::MessageMarked { .. }
-        | Event::ToolFailed { .. }
         | Event::Notice { .. } => {}
+        Event::ToolProposed { .. }
+        | Event::ToolPending { .. }
+        | Event::ToolApproved { .. }
+        | Event::ToolStarted { .. }
+        | Event::ToolSucceeded { .. }
+        | Event::ToolFailed { .. }
+        | Event::ToolDenied { .. }
+        | Event::ToolExpired { .. }
+        | Event::ToolCancelled { .. }
+        | Event::ToolUnknown { .. }
+        | Event::ToolResolved { .. }
+        | Event::ApprovalRequested { .. }
+        | Event::ApprovalVoted { .. }
+        | Event::ApprovalDecided { .. }
+        | Event::ApprovalClosed { .. } => calls::evolve_calls(&mut turn.calls, event),
     }
 }
 

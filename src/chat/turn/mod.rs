@@ -3,6 +3,7 @@
 //! [`decide`] says what happens and what to do about it; [`evolve`] makes it so once it is committed.
 //! Every result of a model call carries the attempt and step that asked for it; what is stale is dropped.
 
+mod calls;
 mod decide;
 mod evolve;
 pub mod placement;
@@ -17,10 +18,12 @@ use utoipa::ToSchema;
 use crate::chat::context::ToolSpec;
 use std::sync::Arc;
 
-use crate::chat::event::{Entry, Problem, Settings};
-use crate::chat::message::{FinishReason, Opaque, Part, Usage};
+use crate::chat::approval::{Approval, Vote};
+use crate::chat::event::{Entry, Problem, Resolution, Settings};
+use crate::chat::message::{Call, FinishReason, Opaque, Part, Usage};
 use crate::clock::Timestamp;
-use crate::id::{MessageId, TurnId, UserId};
+use crate::id::{ApprovalId, CallId, MessageId, TurnId, UserId};
+use crate::scope::WorkspaceRole;
 
 /// At most so many attempts without a newly completed step (DESIGN.md, "Recovery of a running turn").
 pub const MAX_ATTEMPTS_PER_STEP: u32 = 3;
@@ -65,6 +68,13 @@ pub struct TurnRequest {
     #[schema(value_type = Option<Object>)]
     pub tool_choice: Option<Value>,
     pub requested_by: UserId,
+    /// Their role at that time.
+    #[serde(default = "least_role")]
+    pub requested_role: WorkspaceRole,
+}
+
+const fn least_role() -> WorkspaceRole {
+    WorkspaceRole::Viewer
 }
 
 /// A turn as it starts: its request, its place in the tree and the rules that it runs under to its end.
@@ -155,8 +165,24 @@ pub struct Turn {
     pub attempts_this_step: u32,
     /// The provider found the step's context too long once: it is compacted before it is asked again.
     pub overflowed: bool,
+    /// When its wall time is over. What it waits for people does not count.
+    pub deadline: Timestamp,
     /// Of all completed steps together.
     pub usage: Usage,
+    /// The calls of the step that was completed last, and those that do one of them again.
+    pub calls: Vec<OpenCall>,
+}
+
+/// A call of a running turn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenCall {
+    pub call: Call,
+    /// The newest one, where people were asked.
+    pub approval: Option<Arc<Approval>>,
+    /// Asked again with the same id, it does nothing twice.
+    pub idempotent: bool,
+    /// Unknown, and a person has said what became of it.
+    pub resolved: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -248,11 +274,75 @@ pub enum Input {
         fence: Fence,
         failure: CallFailure,
     },
+    /// What the policy says about a call that was proposed, or was approved and is about to start.
+    Judged {
+        call_id: CallId,
+        judgement: Judgement,
+    },
+    /// A tool that was started reports back, or somebody in its place.
+    ToolEnded {
+        call_id: CallId,
+        ending: Ending,
+    },
+    /// Somebody votes on an approval, and may. It counts, or not, by [`Approval::judge`].
+    Voted {
+        call_id: CallId,
+        vote: Vote,
+        args_hash: String,
+    },
+    /// Nobody decided in time.
+    ApprovalExpired {
+        approval_id: ApprovalId,
+    },
+    /// A person says what became of an unknown call.
+    Resolved {
+        call_id: CallId,
+        resolution: Resolution,
+        output: Option<String>,
+        resolved_by: UserId,
+        /// The id of the call that does it again.
+        again: CallId,
+    },
     Cancel,
     /// The server started again and found the turn unfinished.
     Recovered,
     /// The turn's wall time is over.
     DeadlinePassed,
+}
+
+/// What is to become of a call, by the policy.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Judgement {
+    /// It cannot run at all: there is no such tool, or the arguments are not what it takes.
+    Impossible {
+        error: String,
+    },
+    Denied {
+        rule: Option<String>,
+    },
+    Allowed {
+        rule: Option<String>,
+        idempotent: bool,
+    },
+    /// People are asked. About a call that was approved already: what was shown is no longer what would run.
+    Ask(Box<Approval>),
+    /// The client that declared the tool runs it.
+    Client,
+}
+
+/// How a tool that was started ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ending {
+    Succeeded {
+        output: String,
+    },
+    Failed {
+        error: String,
+    },
+    /// It may have happened, or not.
+    Unknown {
+        error: String,
+    },
 }
 
 /// What to do once the events are committed.
@@ -267,10 +357,30 @@ pub enum Effect {
     CancelAttempt {
         turn_id: TurnId,
     },
+    /// Look a call up in the policy, and report back.
+    Judge {
+        turn_id: TurnId,
+        call_id: CallId,
+    },
+    /// Its start is durable: now it runs.
+    RunTool {
+        turn_id: TurnId,
+        call_id: CallId,
+    },
     WakeAt {
         turn_id: TurnId,
+        wake: Wake,
         at: Timestamp,
     },
+}
+
+/// What a turn is woken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Wake {
+    /// Its wall time is over.
+    Deadline,
+    /// Nobody decided in time.
+    Expiry(ApprovalId),
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]

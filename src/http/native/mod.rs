@@ -1,6 +1,7 @@
 //! The native protocol (PROTOCOL.md), one file per noun: its wire types and its endpoints.
 
 pub mod agents;
+pub mod approvals;
 pub mod branches;
 pub mod compactions;
 pub mod context;
@@ -21,6 +22,7 @@ mod send;
 pub mod sessions;
 pub mod sign_in;
 pub mod tokens;
+pub mod tool_calls;
 pub mod tree;
 pub mod turns;
 

@@ -84,6 +84,7 @@ pub async fn regenerate(
             tools: Vec::new(),
             tool_choice: None,
             requested_by: scope.user_id,
+            requested_role: scope.role,
         },
         limits: agent.options.limits,
         recovery: agent.options.recovery,

@@ -144,6 +144,7 @@ impl SendRequest {
             tools: self.tools,
             tool_choice: self.tool_choice,
             requested_by: scope.user_id,
+            requested_role: scope.role,
         };
         Ok(Send {
             turn_id: TurnId::new(),

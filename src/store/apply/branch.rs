@@ -50,8 +50,9 @@ fn is_free(tx: &Transaction<'_>, id: MessageId) -> Result<bool, Error> {
     Ok(tx.prepare_cached(IS_FREE)?.query_row(named_params! {":id": id.as_bytes()}, |row| row.get(0))?)
 }
 
-const OF_MESSAGE: [&str; 5] = [
+const OF_MESSAGE: [&str; 6] = [
     "DELETE FROM parts WHERE message_id = :id",
+    "DELETE FROM approvals WHERE call_id IN (SELECT id FROM calls WHERE message_id = :id)",
     "DELETE FROM calls WHERE message_id = :id",
     "DELETE FROM chunks WHERE message_id = :id",
     "DELETE FROM annotations WHERE message_id = :id",
@@ -161,7 +162,20 @@ impl Event {
             | Self::MessageCompleted { message_id, .. }
             | Self::MessageMarked { message_id, .. } => *message_id == message,
             Self::ToolProposed { call, .. } => call.message_id == message,
-            Self::ToolFailed { call_id, .. } => calls.contains(call_id),
+            Self::ApprovalRequested { approval, .. } => calls.contains(&approval.call_id),
+            Self::ToolPending { call_id, .. }
+            | Self::ToolApproved { call_id, .. }
+            | Self::ToolStarted { call_id, .. }
+            | Self::ToolSucceeded { call_id, .. }
+            | Self::ToolFailed { call_id, .. }
+            | Self::ToolDenied { call_id, .. }
+            | Self::ToolExpired { call_id, .. }
+            | Self::ToolCancelled { call_id, .. }
+            | Self::ToolUnknown { call_id, .. }
+            | Self::ToolResolved { call_id, .. }
+            | Self::ApprovalVoted { call_id, .. }
+            | Self::ApprovalDecided { call_id, .. }
+            | Self::ApprovalClosed { call_id, .. } => calls.contains(call_id),
             Self::ConversationCreated { .. }
             | Self::ConversationUpdated { .. }
             | Self::HeadChanged { .. }

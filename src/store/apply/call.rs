@@ -2,14 +2,16 @@
 
 use rusqlite::{Transaction, named_params};
 
+use crate::chat::event::Event;
 use crate::chat::message::Call;
 use crate::id::CallId;
 use crate::store::error::{Conflict, Error};
+use crate::store::read;
 use crate::store::row::word;
 
 const PROPOSE: &str = "
-    INSERT INTO calls (id, message_id, turn_id, tool, args_text, state, output, error)
-    VALUES (:id, :message_id, :turn_id, :tool, :args_text, :state, :output, :error)";
+    INSERT INTO calls (id, message_id, turn_id, tool, args_text, state, output, error, rule, retry_of)
+    VALUES (:id, :message_id, :turn_id, :tool, :args_text, :state, :output, :error, :rule, :retry_of)";
 
 pub(super) fn propose(tx: &Transaction<'_>, call: &Call) -> Result<(), Error> {
     tx.prepare_cached(PROPOSE)?.execute(named_params! {
@@ -21,15 +23,27 @@ pub(super) fn propose(tx: &Transaction<'_>, call: &Call) -> Result<(), Error> {
         ":state": word(&call.state),
         ":output": call.output,
         ":error": call.error,
+        ":rule": call.rule,
+        ":retry_of": call.retry_of.as_ref().map(|id| id.as_bytes()),
     })?;
     Ok(())
 }
 
-const FAIL: &str = "UPDATE calls SET state = 'failed', error = :error WHERE id = :id";
+const CHANGE: &str = "
+    UPDATE calls SET args_text = :args_text, state = :state, output = :output, error = :error, rule = :rule
+    WHERE id = :id";
 
-pub(super) fn fail(tx: &Transaction<'_>, id: CallId, error: &str) -> Result<(), Error> {
-    match tx.prepare_cached(FAIL)?.execute(named_params! {":id": id.as_bytes(), ":error": error})? {
-        1 => Ok(()),
-        _ => Err(Conflict::UnknownCall(id).into()),
-    }
+/// The same as the event makes of the call in memory.
+pub(super) fn change(tx: &Transaction<'_>, id: CallId, event: &Event) -> Result<(), Error> {
+    let mut call = read::call(tx, id)?.ok_or(Conflict::UnknownCall(id))?;
+    call.evolve(event);
+    tx.prepare_cached(CHANGE)?.execute(named_params! {
+        ":id": id.as_bytes(),
+        ":args_text": call.args_text,
+        ":state": word(&call.state),
+        ":output": call.output,
+        ":error": call.error,
+        ":rule": call.rule,
+    })?;
+    Ok(())
 }

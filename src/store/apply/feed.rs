@@ -4,6 +4,7 @@ use rusqlite::{Transaction, named_params};
 use serde_json::json;
 
 use super::Place;
+use crate::chat::approval::Approval;
 use crate::chat::turn::TurnState;
 use crate::id::TurnId;
 use crate::store::error::Error;
@@ -50,6 +51,23 @@ pub(super) fn turn_finished(
 ) -> Result<(), Error> {
     let body = json!({ "turn_id": id, "state": word(&state) });
     add(tx, place, "turn.finished", "readers", &body)
+}
+
+/// Told to whoever may decide it.
+pub(super) fn approval(
+    tx: &Transaction<'_>,
+    place: Place,
+    kind: &str,
+    approval: &Approval,
+) -> Result<(), Error> {
+    let audience = match approval.required_role {
+        None => "deciders".to_owned(),
+        Some(role) => format!("deciders:{}", word(&role)),
+    };
+    let body = json!({
+        "approval_id": approval.id, "call_id": approval.call_id, "tool": approval.tool, "state": approval.state,
+    });
+    add(tx, place, kind, &audience, &body)
 }
 
 const ADD: &str = "

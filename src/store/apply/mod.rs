@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, random numbers or a rowid, so that every replica makes the same rows.
 
 mod annotation;
+mod approval;
 mod branch;
 mod call;
 mod content;
@@ -110,7 +111,20 @@ fn fold(tx: &Transaction<'_>, place: Place, event: &Event) -> Result<(), Error> 
         Event::QueueChanged { turn_ids } => turn::reorder(tx, place, turn_ids),
         Event::QueueEdited { turn_id, parts } => turn::edit(tx, *turn_id, parts),
         Event::ToolProposed { call, .. } => call::propose(tx, call),
-        Event::ToolFailed { call_id, error, .. } => call::fail(tx, *call_id, error),
+        Event::ToolPending { call_id, .. }
+        | Event::ToolApproved { call_id, .. }
+        | Event::ToolStarted { call_id, .. }
+        | Event::ToolSucceeded { call_id, .. }
+        | Event::ToolFailed { call_id, .. }
+        | Event::ToolDenied { call_id, .. }
+        | Event::ToolExpired { call_id, .. }
+        | Event::ToolCancelled { call_id, .. }
+        | Event::ToolUnknown { call_id, .. }
+        | Event::ToolResolved { call_id, .. } => call::change(tx, *call_id, event),
+        Event::ApprovalRequested { approval, .. } => approval::request(tx, place, approval),
+        Event::ApprovalVoted { approval_id, .. }
+        | Event::ApprovalDecided { approval_id, .. }
+        | Event::ApprovalClosed { approval_id, .. } => approval::change(tx, place, *approval_id, event),
         Event::Notice { .. } => Ok(()),
     }
 }

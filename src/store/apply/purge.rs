@@ -15,13 +15,15 @@ const SLICE: i64 = 64;
 const MESSAGES: i64 = 8;
 
 /// The steps in their order; one that deletes anything is the whole slice.
-const STEPS: [&str; 6] = [
+const STEPS: [&str; 7] = [
     "DELETE FROM turns WHERE id IN (
          SELECT turn_id FROM events WHERE conversation_id = :id ORDER BY seq LIMIT :slice)",
     "DELETE FROM events WHERE conversation_id = :id AND seq IN (
          SELECT seq FROM events WHERE conversation_id = :id ORDER BY seq LIMIT :slice)",
     "DELETE FROM idempotency_keys WHERE scope = :id AND (user_id, key) IN (
          SELECT user_id, key FROM idempotency_keys WHERE scope = :id ORDER BY user_id, key LIMIT :slice)",
+    "DELETE FROM approvals WHERE conversation_id = :id AND id IN (
+         SELECT id FROM approvals WHERE conversation_id = :id ORDER BY id LIMIT :slice)",
     "DELETE FROM runs WHERE conversation_id = :id AND prev IN (
          SELECT prev FROM runs WHERE conversation_id = :id ORDER BY prev LIMIT :slice)",
     "DELETE FROM redactions WHERE conversation_id = :id AND prev IN (

@@ -47,6 +47,11 @@ const AFTER: &str = concat!(
     may_read!(),
     "           WHEN 'creator' THEN c.created_by = :user_id
                 WHEN 'others' THEN c.created_by <> :user_id
+                WHEN 'deciders' THEN c.created_by = :user_id OR (c.visibility = 'workspace' AND :role >= 1)
+                WHEN 'deciders:viewer' THEN 1
+                WHEN 'deciders:member' THEN :role >= 1
+                WHEN 'deciders:admin' THEN :role >= 2
+                WHEN 'deciders:owner' THEN :role >= 3
                 ELSE 1 END AS shown
       FROM feed f JOIN conversations c ON c.id = f.conversation_id
       WHERE f.workspace_id = :workspace_id AND f.position > :after
@@ -84,6 +89,7 @@ fn page(tx: &Connection, scope: &Scope, after: u64, limit: usize) -> Result<Feed
         ":workspace_id": scope.workspace_id.as_bytes(),
         ":user_id": scope.user_id.as_bytes(),
         ":after": after.cast_signed(),
+        ":role": scope.role as i64,
         ":scan": SCAN as i64,
     })?;
     let (mut items, mut through, mut seen) = (Vec::new(), after, 0);

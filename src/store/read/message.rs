@@ -4,7 +4,7 @@ use rusqlite::{Connection, named_params};
 
 use crate::chat::event::Seq;
 use crate::chat::message::{Call, Message, MessageStatus, Part, StoredPart};
-use crate::id::{MessageId, TurnId};
+use crate::id::{CallId, MessageId, TurnId};
 use crate::store::error::Error;
 use crate::store::row::Row;
 use crate::store::tree::{self, Node};
@@ -97,30 +97,47 @@ pub(super) fn parts(tx: &Connection, id: MessageId) -> Result<Vec<StoredPart>, E
     Ok(parts)
 }
 
-const CALLS: &str = "
-    SELECT id, message_id, turn_id, tool, args_text, state, output, error
-    FROM calls WHERE message_id = :id ORDER BY id";
+macro_rules! call_columns {
+    () => {
+        "SELECT id, message_id, turn_id, tool, args_text, state, output, error, rule, retry_of FROM calls"
+    };
+}
+
+const CALLS: &str = concat!(call_columns!(), " WHERE message_id = :id ORDER BY id");
+const CALL: &str = concat!(call_columns!(), " WHERE id = :id");
 
 pub(super) fn calls(tx: &Connection, id: MessageId) -> Result<Vec<Call>, Error> {
     let mut statement = tx.prepare_cached(CALLS)?;
     let mut rows = statement.query(named_params! {":id": id.as_bytes()})?;
     let mut calls = Vec::new();
     while let Some(row) = rows.next()? {
-        let row = Row::new(row, "calls", "id");
-        let args_text: String = row.get("args_text")?;
-        calls.push(Call {
-            id: row.id("id")?,
-            turn_id: row.id("turn_id")?,
-            message_id: row.id("message_id")?,
-            tool: row.get("tool")?,
-            args: serde_json::from_str(&args_text).ok(),
-            args_text,
-            state: row.word("state")?,
-            output: row.get("output")?,
-            error: row.get("error")?,
-        });
+        calls.push(call_from_row(row)?);
     }
     Ok(calls)
+}
+
+pub(in crate::store) fn call(tx: &Connection, id: CallId) -> Result<Option<Call>, Error> {
+    let mut statement = tx.prepare_cached(CALL)?;
+    let mut rows = statement.query(named_params! {":id": id.as_bytes()})?;
+    rows.next()?.map(call_from_row).transpose()
+}
+
+fn call_from_row(row: &rusqlite::Row<'_>) -> Result<Call, Error> {
+    let row = Row::new(row, "calls", "id");
+    let args_text: String = row.get("args_text")?;
+    Ok(Call {
+        id: row.id("id")?,
+        turn_id: row.id("turn_id")?,
+        message_id: row.id("message_id")?,
+        tool: row.get("tool")?,
+        args: serde_json::from_str(&args_text).ok(),
+        args_text,
+        state: row.word("state")?,
+        output: row.get("output")?,
+        error: row.get("error")?,
+        rule: row.get("rule")?,
+        retry_of: row.opt_id("retry_of")?,
+    })
 }
 
 pub(super) fn of_turn(tx: &Connection, id: TurnId) -> Result<Vec<(Message, Vec<Call>)>, Error> {

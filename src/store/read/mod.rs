@@ -1,6 +1,7 @@
 //! What is read, one file per noun. Each public read is one transaction on one reader thread.
 
 mod annotation;
+mod approval;
 mod conversation;
 mod export;
 mod feed;
@@ -15,6 +16,7 @@ mod replay;
 mod tree;
 mod turn;
 
+pub use self::approval::{ApprovalFilter, ApprovalPage};
 pub use self::conversation::{ConversationRow, Named, Snapshot};
 pub use self::export::{ExportIndex, Owned};
 pub use self::feed::{FeedItem, FeedPage};
@@ -22,6 +24,7 @@ pub use self::import::Imported;
 pub use self::key::Remembered;
 pub use self::list::{Filter, InvalidListCursor, ListCursor, ListPage, PageRequest};
 pub use self::load::Loaded;
+pub(super) use self::message::call;
 pub use self::path::{Path, PathMessage, Siblings};
 pub use self::prompt::{PathNode, PromptPath};
 pub use self::replay::{EntryKind, LogEntry, Page, Replay};

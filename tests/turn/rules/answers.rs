@@ -65,17 +65,8 @@ fn parallel_calls_are_answered_one_by_one_in_their_order() {
         })
         .collect();
     let failed = |tool: &str| format!("the tool `{tool}` is not available");
-    assert_eq!(
-        told,
-        [
-            "clock {}".to_owned(),
-            failed("clock"),
-            "map {}".to_owned(),
-            failed("map"),
-            "moon {}".to_owned(),
-            failed("moon")
-        ]
-    );
+    let proposed = ["clock {}", "map {}", "moon {}"].map(str::to_owned);
+    assert_eq!(told, [proposed, ["clock", "map", "moon"].map(failed)].concat());
     let next = Fence { attempt: 1, step: 2 };
     assert_eq!(chat.effects, [Effect::CallModel { turn_id: turn, fence: next }]);
     chat.answers(turn, "I don't know");
@@ -88,6 +79,7 @@ fn truncated_arguments_are_answered_and_never_taken_for_json() {
     let turn = chat.send("delete it");
     chat.begins_call(turn, "rm", "{\"path\": \"/tm");
     chat.outputs(turn, ModelOutput::Finished { finish_reason: FinishReason::Length, usage: None });
+    chat.has_no_tools(turn);
     let call = chat.events().find_map(|event| match event {
         Event::ToolProposed { call, .. } => Some(call),
         _ => None,

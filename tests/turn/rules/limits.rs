@@ -1,6 +1,6 @@
 //! What a turn may use at most.
 
-use weir::chat::turn::{Effect, Input, Limits};
+use weir::chat::turn::{Effect, Input, Limits, Wake};
 use weir::clock::Timestamp;
 use weir::id::TurnId;
 
@@ -44,7 +44,7 @@ fn a_turn_takes_no_longer_than_it_may() {
     let mut chat = Chat::new();
     let turn = chat.send("hi");
     let at = Timestamp::from_millis(60_000);
-    assert!(chat.effects.contains(&Effect::WakeAt { turn_id: turn, at }));
+    assert!(chat.effects.contains(&Effect::WakeAt { turn_id: turn, wake: Wake::Deadline, at }));
     chat.says(turn, "half");
     chat.turn(turn, Input::DeadlinePassed);
     assert_eq!(chat.shown(), ["> hi", "half (interrupted)"]);

@@ -2,6 +2,7 @@
 
 mod answers;
 mod busy;
+mod calls;
 mod cancelling;
 mod limits;
 mod queueing;

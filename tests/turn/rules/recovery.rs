@@ -3,7 +3,7 @@
 use weir::chat::conversation::Parent;
 use weir::chat::event::{Event, ResumeReason};
 use weir::chat::message::Part;
-use weir::chat::turn::{Effect, Fence, Placement, Recovery};
+use weir::chat::turn::{Effect, Fence, Placement, Recovery, Wake};
 use weir::clock::Timestamp;
 
 use crate::chat::Chat;
@@ -28,7 +28,10 @@ fn a_restart_asks_again_and_winds_the_clock_again() {
     chat.restarts();
     let fence = Fence { attempt: 2, step: 1 };
     let at = Timestamp::from_millis(60_000);
-    let expected = [Effect::CallModel { turn_id: turn, fence }, Effect::WakeAt { turn_id: turn, at }];
+    let expected = [
+        Effect::CallModel { turn_id: turn, fence },
+        Effect::WakeAt { turn_id: turn, wake: Wake::Deadline, at },
+    ];
     assert_eq!(chat.effects, expected);
 }
 

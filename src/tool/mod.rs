@@ -1,0 +1,68 @@
+//! Tools: what a model may call, and what comes of it.
+//!
+//! Owns the tools that need nothing of ours (`clock`, `calculator`, those behind HTTP), the check of arguments, and
+//! the guard that keeps requests to public addresses. Never decides whether a call may run, and never runs one by
+//! itself: who drops a call's future cancels it.
+
+mod args;
+mod calculator;
+mod clock;
+mod fingerprint;
+mod http;
+pub mod public_net;
+mod toolbox;
+
+pub use args::{check_args, check_declared_schema, check_schema};
+pub use fingerprint::schema_hash;
+pub use http::{HttpTool, HttpToolConfig};
+pub use toolbox::{BUILT_IN, Misconfigured, NameTaken, Toolbox};
+
+use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::chat::context::ToolSpec;
+use crate::id::{CallId, ConversationId, UserId};
+
+pub trait Tool: Send + Sync {
+    fn spec(&self) -> &ToolSpec;
+
+    fn source(&self) -> Source;
+
+    /// Whether running a call twice comes to the same as running it once.
+    fn is_idempotent(&self) -> bool;
+
+    /// Runs a call whose arguments passed [`check_args`]. Nothing happens until the future is polled.
+    fn run(&self, call: Invocation) -> BoxFuture<'_, Outcome>;
+}
+
+/// One call, on behalf of whoever asked the agent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Invocation {
+    pub call_id: CallId,
+    pub conversation_id: ConversationId,
+    pub user_id: UserId,
+    pub agent: String,
+    pub args: Value,
+}
+
+/// What came of a call. The texts are for the model and for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    Succeeded(String),
+    Failed(String),
+    /// It may or may not have happened.
+    Unknown(String),
+    /// It was never started, and may be later: nothing left this machine.
+    Unreachable(String),
+}
+
+/// Where a tool comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    BuiltIn,
+    Http,
+    /// Declared by whoever sent the message, and run there.
+    Client,
+}

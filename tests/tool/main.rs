@@ -1,0 +1,11 @@
+//! Tools: their arguments, what they answer, and what is said of a call that went wrong.
+
+mod args;
+mod built_in;
+mod call;
+mod fingerprint;
+mod http;
+mod names;
+mod public_net;
+mod shop;
+mod toolbox;
