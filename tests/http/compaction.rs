@@ -146,6 +146,31 @@ async fn a_fork_keeps_the_summary_as_it_was_whatever_is_done_to_it_elsewhere() {
 }
 
 #[tokio::test]
+async fn a_summary_of_a_fork_that_said_nothing_itself_is_kept_for_its_own_forks() {
+    let (app, script, at) = scripted("default").await;
+    for text in ["one", "two", "three"] {
+        app.talk(&at, text).await;
+    }
+    let fork = async |at: &str| {
+        let forked = app.post(&format!("{at}/fork"), &json!({})).await.is(201);
+        format!("/v1/conversations/{}", forked["conversation"]["id"].as_str().unwrap())
+    };
+    let middle = fork(&at).await;
+    script.then_say("said in the middle");
+    let page = app.get(&format!("{middle}/messages")).await.is(200);
+    let through = json!({"message_id": items(&page)[2]["id"]});
+    app.post(&format!("{middle}/compact"), &through).await.is(201);
+    let last = fork(&middle).await;
+    for gone in [&middle, &at] {
+        app.delete(gone).await.is(204);
+        app.tidy().await;
+    }
+    assert_eq!(items(&app.get(&format!("{last}/compactions")).await.is(200)).len(), 1);
+    app.talk(&last, "four").await;
+    assert!(given(&script.last_request()).contains("said in the middle"));
+}
+
+#[tokio::test]
 async fn what_a_provider_refuses_to_summarise_stays_as_it_was() {
     let (app, script, at) = scripted("default").await;
     for text in ["one", "two"] {

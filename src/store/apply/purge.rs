@@ -40,12 +40,15 @@ const NEXT_MESSAGES: &str = "
       AND NOT EXISTS (SELECT 1 FROM conversations f WHERE f.fork_message_id = m.id AND f.purged <> 1)
     ORDER BY depth DESC LIMIT :slice";
 
-/// The row stays as a tombstone without content: an id is never given twice. Messages that are left are read by
-/// forks; when one of those goes, its origin is taken up again.
+/// The row stays as a tombstone without content: an id is never given twice. Messages that are left, and what was said
+/// about them, are read by forks, also by forks of a fork that made no message itself; when one of those goes, its
+/// origin is taken up again.
 const FINISH: [&str; 4] = [
     "UPDATE conversations
      SET name = NULL, title = NULL, metadata = NULL, state = NULL, head = NULL,
-         purged = CASE WHEN EXISTS (SELECT 1 FROM messages WHERE conversation_id = :id) THEN 2 ELSE 1 END
+         purged = CASE WHEN EXISTS (SELECT 1 FROM messages WHERE conversation_id = :id)
+                         OR EXISTS (SELECT 1 FROM conversations f WHERE f.origin_id = :id AND f.purged <> 1)
+                       THEN 2 ELSE 1 END
      WHERE id = :id AND deleted_at IS NOT NULL",
     "DELETE FROM annotations
      WHERE conversation_id = :id AND (SELECT purged FROM conversations WHERE id = :id) = 1",
