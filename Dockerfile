@@ -5,7 +5,7 @@
 FROM node:22-trixie-slim AS page
 WORKDIR /src/web/app
 COPY web/app/package.json web/app/package-lock.json ./
-RUN --mount=type=cache,target=/root/.npm npm ci --no-audit --no-fund
+RUN --mount=type=cache,target=/npm-cache npm ci --cache /npm-cache --no-audit --no-fund
 # The page is bundled with the client's sources.
 COPY web/client/src ../client/src
 COPY web/app ./

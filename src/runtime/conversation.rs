@@ -52,6 +52,11 @@ pub(super) enum Mail {
         fence: Fence,
         said: Said,
     },
+    /// What a turn waited for: a policy's word, a tool's end, its time. It happens once, so it waits for the disk.
+    Input {
+        turn_id: TurnId,
+        input: Input,
+    },
     /// Summarise the beginning of a path, beside everything else.
     Compact {
         wanted: Box<Wanted>,
@@ -232,14 +237,7 @@ impl Mail {
             Wake::Deadline => Input::DeadlinePassed,
             Wake::Expiry(approval_id) => Input::ApprovalExpired { approval_id },
         };
-        Self::input(turn_id, input)
-    }
-
-    /// Something that a turn waited for, of which nobody wants to hear back.
-    fn input(turn_id: TurnId, input: Input) -> Self {
-        let order = Box::new(Order::plain(Command::Turn { turn_id, input }));
-        let (reply, _) = oneshot::channel();
-        Self::Command { order, reply }
+        Self::Input { turn_id, input }
     }
 
     fn refuse(self, error: Error) {
@@ -252,6 +250,7 @@ impl Mail {
             Self::Compact { reply: Some(reply), .. } => drop(reply.send(Err(error))),
             Self::LetGo
             | Self::Model { .. }
+            | Self::Input { .. }
             | Self::Compact { reply: None, .. }
             | Self::Compacted(_)
             | Self::Titled(_) => {}
@@ -286,6 +285,7 @@ impl Actor {
                 }
                 Mail::Command { order, reply } => self.obey(*order, reply).await,
                 Mail::Model { turn_id, fence, said } => self.hear(turn_id, fence, said).await,
+                Mail::Input { turn_id, input } => self.take_input(turn_id, input).await,
                 Mail::Compact { wanted, reply } => {
                     self.compact(*wanted, reply);
                     Then::GoOn
@@ -355,7 +355,7 @@ impl Actor {
                 true => Input::ToolEnded { call_id: *call_id, ending: Ending::Unknown { error } },
                 false => Input::Judged { call_id: *call_id, judgement: Judgement::Impossible { error } },
             };
-            return Some(Mail::input(tool.turn_id, input));
+            return Some(Mail::Input { turn_id: tool.turn_id, input });
         }
         let (turn_id, call) = self.running.iter().find(|(_, call)| call.abort.id() == failed.id())?;
         let problem = Problem {
@@ -542,14 +542,29 @@ impl Actor {
         }
     }
 
-    /// What a model said waits for the disk; meanwhile the model waits too.
+    async fn take_input(&mut self, turn_id: TurnId, input: Input) -> Then {
+        let mut batch = self.batch();
+        if let Err(refusal) = batch.take(Command::Turn { turn_id, input }) {
+            warn!(%refusal, "nobody waits for that any more");
+            return Then::GoOn;
+        }
+        match self.commit_until_there_is_room(batch).await {
+            Ok(()) => Then::GoOn,
+            Err(error) => {
+                error!(%error, "what a turn waited for could not be stored");
+                Then::Stop(error)
+            }
+        }
+    }
+
+    /// What happened cannot be asked for again: it waits for the disk, and the conversation with it.
     async fn commit_until_there_is_room(&mut self, batch: Batch) -> Result<(), Error> {
         let mut batch = batch;
         loop {
             match self.try_commit(batch, None).await {
                 Ok(()) => return Ok(()),
-                Err((Error::Store(store::Error::Full), again)) => {
-                    warn!("the disk is full; the model's answer waits");
+                Err((Error::Store(error @ (store::Error::Full | store::Error::Busy)), again)) => {
+                    warn!(%error, "what happened waits for the disk");
                     tokio::time::sleep(PROBE_FULL).await;
                     batch = again;
                 }
@@ -660,7 +675,9 @@ impl Actor {
         let work = async move {
             if let Some(judgement) = tool::judge(&shared, &judged).await {
                 // A conversation that stopped listening has dropped its turns.
-                drop(mailbox.send(Mail::input(turn_id, Input::Judged { call_id, judgement })).await);
+                drop(
+                    mailbox.send(Mail::Input { turn_id, input: Input::Judged { call_id, judgement } }).await,
+                );
             }
         };
         let abort = self.calls.spawn(work.instrument(info_span!("judge", %call_id)));
@@ -674,7 +691,7 @@ impl Actor {
         let work = async move {
             let ending = tool::run(&shared, &judged).await;
             // A conversation that stopped listening has dropped its turns.
-            drop(mailbox.send(Mail::input(turn_id, Input::ToolEnded { call_id, ending })).await);
+            drop(mailbox.send(Mail::Input { turn_id, input: Input::ToolEnded { call_id, ending } }).await);
         };
         let abort = self.calls.spawn(work.instrument(info_span!("tool", %call_id)));
         self.tools.insert(call_id, RunningTool { turn_id, started: true, abort });

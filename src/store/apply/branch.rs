@@ -162,20 +162,20 @@ impl Event {
             | Self::MessageCompleted { message_id, .. }
             | Self::MessageMarked { message_id, .. } => *message_id == message,
             Self::ToolProposed { call, .. } => call.message_id == message,
-            Self::ApprovalRequested { approval, .. } => calls.contains(&approval.call_id),
-            Self::ToolPending { call_id, .. }
-            | Self::ToolApproved { call_id, .. }
-            | Self::ToolStarted { call_id, .. }
-            | Self::ToolSucceeded { call_id, .. }
-            | Self::ToolFailed { call_id, .. }
-            | Self::ToolDenied { call_id, .. }
-            | Self::ToolExpired { call_id, .. }
-            | Self::ToolCancelled { call_id, .. }
-            | Self::ToolUnknown { call_id, .. }
-            | Self::ToolResolved { call_id, .. }
-            | Self::ApprovalVoted { call_id, .. }
-            | Self::ApprovalDecided { call_id, .. }
-            | Self::ApprovalClosed { call_id, .. } => calls.contains(call_id),
+            Self::ApprovalRequested { .. }
+            | Self::ToolPending { .. }
+            | Self::ToolApproved { .. }
+            | Self::ToolStarted { .. }
+            | Self::ToolSucceeded { .. }
+            | Self::ToolFailed { .. }
+            | Self::ToolDenied { .. }
+            | Self::ToolExpired { .. }
+            | Self::ToolCancelled { .. }
+            | Self::ToolUnknown { .. }
+            | Self::ToolResolved { .. }
+            | Self::ApprovalVoted { .. }
+            | Self::ApprovalDecided { .. }
+            | Self::ApprovalClosed { .. } => self.call_id().is_some_and(|id| calls.contains(&id)),
             Self::ConversationCreated { .. }
             | Self::ConversationUpdated { .. }
             | Self::HeadChanged { .. }
