@@ -20,10 +20,15 @@ run:
 		else echo "run: no Node, so no page; the API is complete without it"; fi
 	cargo run --profile $(PROFILE) -- serve
 
-test: $(PAGE) check nextest-installed
+test: $(PAGE) check nextest-installed mcp-packages
 	cargo nextest run $(FEATURES)
 	$(MAKE) client page e2e
 	@echo "make test: fmt, clippy, floors, deny, openapi and the tests above passed"
+
+# The MCP servers that tests/mcp talks to, and the suite that judges the client.
+.PHONY: mcp-packages
+mcp-packages:
+	cd tests/mcp/node && npm ci --no-audit --no-fund --loglevel=error
 
 # The TypeScript package: its types from openapi.json, its fold against tests/vectors, all of it against the server.
 client:
@@ -100,7 +105,7 @@ openapi:
 openapi.json:
 	cargo run -q $(FEATURES) -- openapi > $@
 
-# What it costs, beside the goals and raw baselines; ONLY=cpu,resume runs parts.
+# What it costs, beside the goals and raw baselines; ONLY=cpu,tools runs parts of it, as benches/weir/parts.rs lists them.
 bench:
 	ONLY="$(ONLY)" cargo bench --bench weir
 

@@ -3,12 +3,15 @@
 //! A command runs where the data directory's lock is: in the running server, asked over `admin.sock`, or in the
 //! process of the command itself while no server runs. One request and one answer per line, as JSON.
 
+mod audit;
 mod command;
 mod probe;
+mod search;
 mod socket;
 mod transfer;
 
-pub use command::{Answer, Command, Refused, Status};
+pub use audit::{AuditError, export_audit, verify_audit};
+pub use command::{Answer, Command, Found, Refused, Status};
 pub use probe::probe;
 pub use socket::{Listener, ask, ask_for_export, serve};
 pub use transfer::{Desk, export};

@@ -24,6 +24,10 @@ impl Timestamp {
         Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
     }
 
+    pub fn minus(self, duration: std::time::Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
+    }
+
     /// The time from `earlier` to here; zero where the clock went backwards.
     pub fn since(self, earlier: Self) -> std::time::Duration {
         std::time::Duration::from_millis(self.0.saturating_sub(earlier.0).max(0).unsigned_abs())
@@ -86,7 +90,7 @@ impl Clock {
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
     pub fn now(&self) -> Timestamp {
         match self {
-            Self::System => Timestamp(jiff::Timestamp::now().as_millisecond()),
+            Self::System => Timestamp(jiff::Timestamp::now().as_millisecond() + moved_by()),
             Self::Manual(millis) => Timestamp(millis.load(Ordering::Relaxed)),
         }
     }
@@ -97,6 +101,21 @@ impl Clock {
             millis.store(to.millis(), Ordering::Relaxed);
         }
     }
+}
+
+/// By how much the tests want the clock moved, in milliseconds: what the file that they name said at the first look.
+#[cfg(feature = "failpoints")]
+fn moved_by() -> i64 {
+    static MOVED: std::sync::LazyLock<i64> = std::sync::LazyLock::new(|| {
+        let file = std::env::var("WEIR_CLOCK_FILE").ok();
+        file.and_then(|file| std::fs::read_to_string(file).ok()?.trim().parse().ok()).unwrap_or_default()
+    });
+    *MOVED
+}
+
+#[cfg(not(feature = "failpoints"))]
+const fn moved_by() -> i64 {
+    0
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use crate::chat::policy::Policy;
 use crate::chat::turn::Recovery;
 use crate::provider;
 use crate::tool::HttpToolConfig;
+use crate::tool::mcp::McpConfig;
 
 pub use error::Error;
 pub use load::Flags;
@@ -42,12 +43,15 @@ pub struct Config {
     pub agents: BTreeMap<String, Agent>,
     /// Tools behind HTTP, by name.
     pub tools: BTreeMap<String, HttpToolConfig>,
-    /// MCP servers, by name. Kept as they were written.
-    pub mcp: BTreeMap<String, toml::Table>,
+    /// MCP servers, by name.
+    pub mcp: BTreeMap<String, McpConfig>,
     pub auth: Auth,
     pub logging: Logging,
     pub metrics: Metrics,
     pub limits: Limits,
+    pub files: Files,
+    pub webhooks: Webhooks,
+    pub email: Email,
     /// `WEIR_ROOT_KEY`: an API key of the default workspace's owner. Never read from the file.
     #[serde(skip)]
     pub root_key: Option<SecretString>,
@@ -183,6 +187,25 @@ impl Default for Agent {
     }
 }
 
+/// What a newcomer may let happen unasked: what changes nothing but its own notes.
+const UNASKED: &str = r#"
+    "clock" = "allow"
+    "calculator" = "allow"
+    "memory" = "allow"
+    "search_conversations" = "allow"
+    "files.list" = "allow"
+    "files.read" = "allow"
+"#;
+
+impl Agent {
+    /// The one that is there where nobody configured any: it has the tools that need nothing else.
+    fn of_a_newcomer() -> Self {
+        let tools = ["ask_user", "calculator", "clock", "files.*", "memory", "search_conversations"];
+        let policy = toml::from_str(UNASKED).expect("it is written above");
+        Self { tools: tools.map(str::to_owned).into(), policy, ..Self::default() }
+    }
+}
+
 /// Who answers for an agent that names no provider.
 #[derive(Debug, Clone, Default)]
 pub enum ProviderChoice {
@@ -277,7 +300,6 @@ pub struct Limits {
     pub message_bytes: usize,
     /// The body of one request, files apart.
     pub body_bytes: usize,
-    pub file_bytes: u64,
     /// A file of conversations that is imported.
     pub import_bytes: u64,
     pub requests_per_minute: u32,
@@ -294,13 +316,99 @@ impl Default for Limits {
         Self {
             message_bytes: 1 << 20,
             body_bytes: 4 << 20,
-            file_bytes: 64 << 20,
             import_bytes: 4 << 30,
             requests_per_minute: 1200,
             streams_per_user: 256,
             turns_per_user: 64,
             queue_per_conversation: 32,
         }
+    }
+}
+
+/// What files may take up, in bytes unless it says otherwise.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Files {
+    /// One file.
+    pub max_bytes: u64,
+    /// All that one user has sent.
+    pub per_user_bytes: u64,
+    /// The same, as a number of files.
+    pub per_user_count: u64,
+    /// All of a workspace.
+    pub per_workspace_bytes: u64,
+    /// What tools write in one conversation, with what stood there before.
+    pub per_conversation_bytes: u64,
+}
+
+impl Default for Files {
+    fn default() -> Self {
+        Self {
+            max_bytes: 50 << 20,
+            per_user_bytes: 5 << 30,
+            per_user_count: 10_000,
+            per_workspace_bytes: 100 << 30,
+            per_conversation_bytes: 256 << 20,
+        }
+    }
+}
+
+/// How webhooks are told.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Webhooks {
+    /// Hosts, as they stand in the URLs, that may have any address and need no TLS.
+    pub allow_private_addresses: Vec<String>,
+    /// What is waited before each further attempt, each with up to a fifth more; then nobody tries any more.
+    #[serde(deserialize_with = "value::durations")]
+    pub retry: Vec<Duration>,
+    /// A webhook of which every attempt failed for so long is disabled.
+    #[serde(with = "humantime_serde")]
+    pub disable_after: Duration,
+}
+
+impl Default for Webhooks {
+    fn default() -> Self {
+        let (minutes, hours) = (|n: u64| Duration::from_secs(60 * n), |n: u64| Duration::from_secs(3600 * n));
+        Self {
+            allow_private_addresses: Vec::new(),
+            // As the Standard Webhooks specification proposes.
+            retry: vec![
+                Duration::from_secs(5),
+                minutes(5),
+                minutes(30),
+                hours(2),
+                hours(5),
+                hours(10),
+                hours(14),
+                hours(20),
+                hours(24),
+            ],
+            disable_after: hours(5 * 24),
+        }
+    }
+}
+
+/// How people are written to. Without `smtp` and `from` nobody is.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Email {
+    /// `smtps://user:password@host:465`, or `smtp://host:587?tls=required`.
+    pub smtp: Option<SecretString>,
+    /// The environment variable that holds the password.
+    pub password_env: Option<String>,
+    /// `Weir <weir@example.com>`.
+    pub from: Option<String>,
+    /// Whether those who may decide about a call are written to.
+    pub approvals: bool,
+    /// What comes within this time is one mail.
+    #[serde(with = "humantime_serde")]
+    pub gather: Duration,
+}
+
+impl Default for Email {
+    fn default() -> Self {
+        Self { smtp: None, password_env: None, from: None, approvals: true, gather: Duration::from_secs(30) }
     }
 }
 

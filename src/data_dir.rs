@@ -48,8 +48,26 @@ impl DataDir {
         self.path.join("weir.db")
     }
 
+    pub fn notify_db(&self) -> PathBuf {
+        self.path.join("notify.db")
+    }
+
     pub fn imports(&self) -> PathBuf {
         self.path.join("imports")
+    }
+
+    /// The search index.
+    pub fn search(&self) -> PathBuf {
+        self.path.join("search")
+    }
+
+    pub fn files(&self) -> PathBuf {
+        self.path.join("files")
+    }
+
+    /// What signs this server in at MCP servers.
+    pub fn mcp(&self) -> PathBuf {
+        self.path.join("mcp")
     }
 
     pub fn control_db(&self) -> PathBuf {

@@ -19,6 +19,16 @@ pub const NAMES: &[&str] = &[
 /// Those that only trees come past: a summary before it is committed, and the slices in which a branch is erased.
 pub const OF_TREES: &[&str] = &["runtime::summarised", "store::before_erasing", "store::before_erased"];
 
+/// Around what a tool does, and between the end of a call and that of the agent that works on it.
+pub const OF_TOOLS: &[&str] =
+    &["runtime::tool_before", "runtime::tool_after", "runtime::before_cancelling_below"];
+
+/// Those that only files come past: the content is on the disk, its row is not there yet.
+pub const OF_FILES: &[&str] = &["runtime::file_before_row"];
+
+/// Between a delivery and the word that it was taken.
+pub const OF_WEBHOOKS: &[&str] = &["runtime::webhook_sent"];
+
 /// Names the file that says where to stop: `<failpoint> <hit>`. It may come and go while the process runs.
 const FILE: &str = "WEIR_FAILPOINT_FILE";
 
@@ -30,7 +40,7 @@ pub fn set_up() {
     std::mem::forget(scenario);
     let Ok(file) = std::env::var(FILE) else { return };
     let file: &'static str = file.leak();
-    for name in NAMES.iter().chain(OF_TREES) {
+    for name in NAMES.iter().chain(OF_TREES).chain(OF_TOOLS).chain(OF_FILES).chain(OF_WEBHOOKS) {
         fail::cfg_callback(*name, move || pass(name, Path::new(file)))
             .expect("a failpoint can be configured");
     }

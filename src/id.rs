@@ -39,6 +39,20 @@ macro_rules! ids {
             pub fn as_bytes(&self) -> &[u8; 16] {
                 self.0.as_bytes()
             }
+
+            /// The half of the id that says when it was made.
+            pub fn high(&self) -> u64 {
+                self.0.as_u64_pair().0
+            }
+
+            /// The half of the id that is random.
+            pub fn low(&self) -> u64 {
+                self.0.as_u64_pair().1
+            }
+
+            pub fn from_halves(high: u64, low: u64) -> Self {
+                Self(Uuid::from_u64_pair(high, low))
+            }
         }
 
         impl fmt::Display for $name {
@@ -110,11 +124,20 @@ ids! {
     /// One tool call.
     CallId = "call";
     ApprovalId = "appr";
+    /// What a running tool asks a person.
+    QuestionId = "ques";
+    /// A yes that somebody gave for the next times too.
+    RuleId = "rule";
     FileId = "file";
+    /// What an agent noted about a person.
+    MemoryId = "mem";
     /// A summary of the beginning of a path.
     CompactionId = "comp";
     /// One file of conversations that is read in.
     ImportId = "imp";
+    WebhookId = "hook";
+    /// One notification on its way to one webhook.
+    DeliveryId = "dlv";
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 pub mod admin;
 pub mod auth;
+pub mod blob;
 pub mod chat;
 pub mod clock;
 pub mod config;
@@ -15,9 +16,12 @@ pub mod failpoint;
 pub mod http;
 pub mod id;
 pub mod import;
+pub mod notify;
+mod priority;
 pub mod provider;
 pub mod runtime;
 pub mod scope;
+pub mod search;
 pub mod server;
 pub mod store;
 pub mod tool;

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand};
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use humantime_serde::re::humantime;
-use weir::admin::{self, Answer, Command};
+use weir::admin::{self, Answer, Command, Found};
 use weir::auth::ApiKey;
 use weir::config::{self, Config, Flags};
 use weir::data_dir;
@@ -16,6 +17,7 @@ use weir::doctor::{self, State};
 use weir::export::Format;
 use weir::http;
 use weir::id::{ConversationId, KeyId};
+use weir::runtime::search::Checked;
 use weir::scope::{Permission, WorkspaceRole};
 use weir::server;
 
@@ -79,6 +81,24 @@ enum Action {
         #[command(flatten)]
         settings: Settings,
     },
+    /// Who decided what, and what ran
+    Audit(Group<AuditAction>),
+    /// Find what was said, in everything that a user may see
+    Search {
+        /// Words, "phrases", -not, OR, prefix*
+        query: String,
+        /// Id or name [default: the owner of the default workspace]
+        #[arg(long)]
+        user: Option<String>,
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// The search index
+    Index(Group<IndexAction>),
+    /// Take what was deleted off the disk now, out of the search index too
+    Purge(Settings),
     /// Print the OpenAPI document of the HTTP API
     Openapi,
     /// Ask the server whether it is alive; exits 0 or 1
@@ -168,6 +188,42 @@ enum UsersAction {
 }
 
 #[derive(Subcommand)]
+enum IndexAction {
+    /// Make it anew: in the background where a server runs
+    Rebuild,
+    /// Compare it with everything there is; exits 0 or 1
+    Check,
+}
+
+#[derive(Subcommand)]
+enum AuditAction {
+    /// Walk the chain of every workspace, and name the first row that is not as it was written; exits 0 or 1
+    Verify {
+        /// A hash that a chain once ended with: that its last rows were taken away is seen by nothing else
+        #[arg(long, value_name = "HASH", value_parser = hash)]
+        head: Option<Hash>,
+    },
+    /// Write the chain of a workspace to standard output
+    Export {
+        /// Id or name [default: the first one]
+        #[arg(long)]
+        workspace: Option<String>,
+        #[arg(long, default_value = "jsonl", value_parser = ["jsonl"])]
+        format: String,
+    },
+}
+
+/// As `weir audit verify` prints it.
+#[derive(Clone, Copy)]
+struct Hash([u8; 32]);
+
+fn hash(text: &str) -> Result<Hash, String> {
+    let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok();
+    let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
+    bytes.map(Hash).ok_or_else(|| "expected 64 hexadecimal digits".to_owned())
+}
+
+#[derive(Subcommand)]
 enum WorkspacesAction {
     Create {
         #[arg(long)]
@@ -221,6 +277,38 @@ fn act(action: Action) -> anyhow::Result<()> {
             let mut out = std::io::BufWriter::new(std::io::stdout().lock());
             server::transfer::export(&load(settings)?, conversation, user, format, &mut out)
         }
+        Action::Audit(group) => {
+            let data = group.settings()?.server.data;
+            let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+            match group.action {
+                AuditAction::Verify { head } => {
+                    for chain in admin::verify_audit(&data, head.map(|Hash(hash)| hash))? {
+                        let (id, rows, erased) = (chain.workspace_id, chain.rows, chain.erased);
+                        writeln!(
+                            out,
+                            "{id}\t{rows} rows\t{erased} erased\t{}",
+                            HEXLOWER.encode(&chain.head)
+                        )?;
+                    }
+                }
+                AuditAction::Export { workspace, format: _ } => {
+                    admin::export_audit(&data, workspace.as_deref(), &mut out)?;
+                }
+            }
+            Ok(out.flush()?)
+        }
+        Action::Search { query, user, limit, settings } => {
+            let command = Command::Search { query, user, limit };
+            show(server::finding::run(&load(settings)?, command)?)
+        }
+        Action::Index(group) => {
+            let command = match group.action {
+                IndexAction::Rebuild => Command::RebuildIndex,
+                IndexAction::Check => Command::CheckIndex,
+            };
+            show(server::finding::run(&group.settings()?, command)?)
+        }
+        Action::Purge(settings) => show(server::finding::run(&load(settings)?, Command::Purge)?),
         Action::Openapi => {
             print!("{}", http::openapi::document());
             Ok(())
@@ -282,7 +370,8 @@ fn workspaces_command(action: WorkspacesAction) -> Command {
 /// Runs a command where the data is, and prints the answer: one row a line, its fields separated by tabs.
 fn administer(config: &Config, command: Command) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    match admin::run(&config.server.data, &command)? {
+    let answer = admin::run(&config.server.data, &command)?;
+    match answer {
         Answer::NewKey { key, text } => {
             eprintln!("{}: keep it, it is not shown again", key.id);
             writeln!(out, "{}", text.expose())?;
@@ -301,6 +390,7 @@ fn administer(config: &Config, command: Command) -> anyhow::Result<()> {
                 writeln!(out, "{}\t{}\t{state}\t{memberships}", user.id, user.name)?;
             }
         }
+        Answer::Found(_) | Answer::Checked(_) | Answer::Done => show(answer)?,
         Answer::Import(import) => writeln!(out, "{}", import.id)?,
         Answer::SetupCode(code) => {
             writeln!(out, "{}", config.server.setup_link(config.server.listen, &code))?
@@ -313,6 +403,29 @@ fn administer(config: &Config, command: Command) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// What was found, a line each; whether the index is as it should be.
+fn show(answer: Answer) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match answer {
+        Answer::Found(found) => {
+            for Found { conversation_id, title, message_id, at, snippet } in found {
+                let message = message_id.map(|id| id.to_string()).unwrap_or_default();
+                let title = title.unwrap_or_default().replace(['\t', '\n'], " ");
+                writeln!(out, "{conversation_id}\t{message}\t{at}\t{title}\t{snippet}")?;
+            }
+            Ok(())
+        }
+        Answer::Checked(Checked { texts, missing: 0, strange: 0 }) => {
+            Ok(writeln!(out, "{texts} texts, all as they should be")?)
+        }
+        Answer::Checked(Checked { texts, missing, strange }) => {
+            writeln!(out, "{texts} texts, {missing} missing, {strange} that should not be there")?;
+            Err(Unwell.into())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn key_row(key: &ApiKey) -> String {

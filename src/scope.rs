@@ -1,5 +1,6 @@
 //! Who is asking, and how far they may reach. Every function that touches a tenant's data takes a [`Scope`].
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -116,7 +117,35 @@ impl Credential {
     }
 }
 
+/// Who asked for something, and from where, as the audit writes it down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caller {
+    pub user_id: UserId,
+    /// The id of a key or a session, `root`, or `token`, with what a token of ours was made with.
+    pub credential: String,
+    pub address: Option<IpAddr>,
+}
+
+impl Credential {
+    /// As the audit names it.
+    fn name(self) -> String {
+        match self {
+            Self::Root => "root".to_owned(),
+            Self::Key(id) => id.to_string(),
+            Self::Session(id) => id.to_string(),
+            Self::Token { maker: None, .. } => "token".to_owned(),
+            Self::Token { maker: Some(Maker::Root), .. } => "token of root".to_owned(),
+            Self::Token { maker: Some(Maker::Key(id)), .. } => format!("token of {id}"),
+            Self::Token { maker: Some(Maker::Session(id)), .. } => format!("token of {id}"),
+        }
+    }
+}
+
 impl Scope {
+    pub fn caller(&self, address: Option<IpAddr>) -> Caller {
+        Caller { user_id: self.user_id, credential: self.credential.name(), address }
+    }
+
     /// Acts for a user while nobody waits: for an import of theirs, or for the operator.
     pub fn acting_for(workspace_id: WorkspaceId, user_id: UserId) -> Self {
         Self {
@@ -127,6 +156,11 @@ impl Scope {
             credential: Credential::Root,
             only: None,
         }
+    }
+
+    /// Sees what is shared with a whole workspace, and nobody's own.
+    pub fn of_everyone(workspace_id: WorkspaceId) -> Self {
+        Self::acting_for(workspace_id, UserId::from_bytes([0; 16]))
     }
 
     /// Whether the credential is for this conversation too. Whether the user sees it is another question.

@@ -1,9 +1,12 @@
 //! The composition root: builds, starts and stops everything, in order.
 
+pub mod finding;
+mod house;
 pub(crate) mod issuers;
 mod listen;
-mod notify;
+mod post;
 pub(crate) mod providers;
+mod ready;
 mod telemetry;
 pub mod transfer;
 
@@ -25,13 +28,17 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::http;
+use crate::notify::{Notices, Patience};
 use crate::runtime::agent::DEFAULT_AGENT;
+use crate::runtime::files::{self, Files};
 use crate::runtime::import::Imports;
-use crate::runtime::{Bounds, Runtime};
+use crate::runtime::notify::{self, MailOptions, Mails, Targets, Webhooks};
+use crate::runtime::search::Search;
+use crate::runtime::{Bounds, Members, Runtime, tools};
 use crate::store::{self, Store};
-use crate::tool::Toolbox;
-use notify::Stage;
+use crate::tool::{Misconfigured, Toolbox, mcp};
 use providers::Roster;
+use ready::Stage;
 
 const TIDIES_EVERY: Duration = Duration::from_secs(60);
 
@@ -53,6 +60,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let (store, startup) = Store::open(store::Options::new(dir.weir_db()), clock.now())
         .with_context(|| format!("cannot open {}", dir.weir_db().display()))?;
     let roster = Roster::of(&config, &clock).await?;
+    let post = post::of(&config)?;
     let listener = TcpListener::bind(config.server.listen)
         .await
         .with_context(|| format!("cannot listen on {}", config.server.listen))?;
@@ -62,15 +70,52 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         turns_per_user: config.limits.turns_per_user,
         queue_per_conversation: config.limits.queue_per_conversation,
     };
-    let toolbox = Toolbox::new(&config.tools, &|name| std::env::var(name).ok(), clock.clone())
+    let mut toolbox = Toolbox::new(&config.tools, &|name| std::env::var(name).ok(), clock.clone())
         .context("a tool is not configured as it should be")?;
-    let runtime = Runtime::with_tools(store.clone(), roster.agents, clock, bounds, toolbox);
+    tools::add_to(&mut toolbox, &store, &clock)?;
+    let files = Files::open(store.clone(), &dir.files(), clock.clone(), file_limits(&config))
+        .with_context(|| format!("cannot open {}", dir.files().display()))?;
+    tools::add_files(&mut toolbox, &store, &files)?;
+    let search = Search::new(store.clone(), Some(files.clone()), clock.clone(), &dir.search());
+    tools::add_search(&mut toolbox, &store, &search)?;
+    let place = mcp::Place {
+        directory: dir.mcp(),
+        callback: format!("{}{}", config.server.url(address), http::MCP_CALLBACK),
+    };
+    let servers = mcp::Servers::new(&config.mcp, &|name| std::env::var(name).ok(), &place, &clock)
+        .map_err(|Misconfigured { key, detail }| config.error(&key, detail))?;
+    let toolbox = toolbox.with_servers(servers.clone());
+    let known = directory.clone();
+    let members = Members::new(move |workspace_id, user_id| known.role(workspace_id, user_id));
+    let runtime = Runtime::with_members(store.clone(), roster.agents, clock, bounds, toolbox, members)
+        .with_files(files)
+        .with_search(search.clone());
     runtime.recover(startup.unfinished).await;
     let options = edges(&config);
     let imports = Imports::open(runtime.clone(), transfer::options(&config, &dir, runtime.agents()))
         .context("cannot open the imports")?;
+    let notices = Notices::open(&dir.notify_db())
+        .with_context(|| format!("cannot open {}", dir.notify_db().display()))?;
+    let webhooks = Webhooks::new(runtime.clone(), notices.clone(), telling(&config));
     let state = http::State::new(runtime.clone(), directory.clone(), roster.providers, numbers, options)
-        .with_imports(imports.clone());
+        .with_imports(imports.clone())
+        .with_webhooks(webhooks.clone())
+        .with_mcp(servers.clone());
+    let mut chores = JoinSet::new();
+    let state = match post {
+        Some(post) => {
+            let mail = MailOptions {
+                url: config.server.url(address),
+                gather: config.email.gather,
+                approvals: config.email.approvals,
+            };
+            let mails = Mails::new(runtime.clone(), notices, directory.clone(), post, mail);
+            let written = mails.clone();
+            chores.spawn(async move { written.run().await });
+            state.with_mails(mails)
+        }
+        None => state,
+    };
     let stop = CancellationToken::new();
     let mut edges = JoinSet::new();
     edges.spawn(listen::serve(listener, http::router(state.clone()), stop.clone()));
@@ -79,12 +124,17 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
         edges.spawn(listen::serve(listener, http::metrics_router(state.clone()), stop.clone()));
     }
-    let mut chores = JoinSet::new();
+    edges.spawn({
+        let stop = stop.clone();
+        async move { servers.run(stop).await }
+    });
     chores.spawn(tidy(directory.clone(), state.clone()));
     let tidied = runtime.clone();
     chores.spawn(async move { tidied.keep_tidy().await });
     let worked = imports.clone();
     chores.spawn(async move { worked.run().await });
+    chores.spawn(async move { webhooks.run().await });
+    chores.spawn(async move { search.run().await });
     announce(&config, address, &directory)?;
     Stage::Ready.tell();
     let introduced = runtime.clone();
@@ -108,6 +158,17 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn file_limits(config: &Config) -> files::Limits {
+    files::Limits {
+        file_bytes: config.files.max_bytes,
+        user_files: config.files.per_user_count,
+        user_bytes: config.files.per_user_bytes,
+        workspace_bytes: config.files.per_workspace_bytes,
+        conversation_bytes: config.files.per_conversation_bytes,
+        ..files::Limits::default()
+    }
+}
+
 fn edges(config: &Config) -> http::Options {
     let limits = http::Limits {
         body_bytes: config.limits.body_bytes,
@@ -128,6 +189,17 @@ fn edges(config: &Config) -> http::Options {
         requests_per_minute: Some(config.limits.requests_per_minute),
         streams_per_user: Some(config.limits.streams_per_user),
         metrics_token: config.metrics.token.clone(),
+    }
+}
+
+fn telling(config: &Config) -> notify::Options {
+    notify::Options {
+        targets: Targets { vouched_for: config.webhooks.allow_private_addresses.clone() },
+        patience: Patience {
+            retry: config.webhooks.retry.clone(),
+            disable_after: config.webhooks.disable_after,
+        },
+        public_url: config.server.public_url.as_ref().map(|url| url.as_str().to_owned()),
     }
 }
 

@@ -54,7 +54,11 @@ fn message(n: usize, said: &Said) -> PathMessage {
                 output: Some("o".repeat(*length)),
                 error: None,
                 rule: None,
+                resolved: None,
                 retry_of: None,
+                child_id: None,
+                progress: None,
+                question: None,
             });
         }
     }

@@ -1,8 +1,7 @@
 //! The server is killed with SIGKILL, at named failpoints and at any moment, while several conversations stream;
 //! then the oracle looks for what was lost, told twice, or told wrongly.
 //!
-//! `WEIR_SEED` repeats a run, and `WEIR_LIFE` one data directory of it; `WEIR_KILLS` says how many kills.
-//! `WEIR_TORTURE=1` is 5,000 of them, and goes on where an earlier run with the same seed stopped.
+//! `WEIR_TORTURE=1` is 5,000 kills; `support/lives.rs` says how a run is repeated, and goes on.
 
 #![cfg(feature = "failpoints")]
 
@@ -10,20 +9,18 @@
 mod support;
 
 use std::collections::BTreeSet;
-use std::ops::{AddAssign, Range};
-use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
+use std::ops::AddAssign;
 use std::time::{Duration, Instant};
 
-use futures_util::FutureExt;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use reqwest::Method;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
 
 use support::client::{Ack, Client, Reply, message};
 use support::follower::Follower;
+use support::lives::{Life, Run};
 use support::log::{Log, position};
 use support::oracle::{Tables, database_is_sound};
 use support::script::Script;
@@ -36,13 +33,9 @@ use weir::failpoint;
 const FEW: u32 = 40;
 const MANY: u32 = 5_000;
 
-/// Kills that one data directory goes through.
-const KILLS_OF_A_LIFE: u32 = 20;
 /// Cycles after which the conversations are replaced, so that their logs stay short.
 const CYCLES_OF_A_TALK: u32 = 4;
 const TALKS: usize = 4;
-/// Servers that live and die at the same time.
-const AT_ONCE: usize = 2;
 
 /// How often a failpoint may be passed before the kill: those that are passed with each delta more often.
 const HITS: u32 = 30;
@@ -51,92 +44,11 @@ const REACHED_WITHIN: Duration = Duration::from_millis(400);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_that_was_acknowledged_or_shown_is_lost_by_a_kill() {
-    let run = Run::from_env();
-    println!("WEIR_SEED={} WEIR_KILLS={}", run.seed, run.kills);
-    let (mut done, mut count) = (run.done(), Count::default());
-    let mut left = run.lives().filter(|life| !done.contains(life)).collect::<Vec<_>>().into_iter();
-    let mut living = JoinSet::new();
-    loop {
-        while living.len() < AT_ONCE
-            && let Some(life) = left.next()
-        {
-            let (seed, kills) = (run.seed, run.kills_of(life));
-            living
-                .spawn(async move { (life, AssertUnwindSafe(live(seed, life, kills)).catch_unwind().await) });
-        }
-        let Some(ended) = living.join_next().await else { break };
-        match ended.expect("panics are caught") {
-            (life, Ok(more)) => {
-                println!("life {life}: {more:?}");
-                done.insert(life);
-                run.remember(&done);
-                count += more;
-            }
-            (life, Err(panic)) => {
-                println!("again: WEIR_SEED={} WEIR_KILLS={} WEIR_LIFE={life}", run.seed, run.kills);
-                std::panic::resume_unwind(panic);
-            }
-        }
-    }
-    println!("WEIR_SEED={}: {} lives, {count:?}", run.seed, done.len());
-}
-
-struct Run {
-    seed: u64,
-    kills: u32,
-    life: Option<u32>,
-    torture: bool,
-}
-
-impl Run {
-    fn from_env() -> Self {
-        let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u32>().expect("a number"));
-        let torture = std::env::var("WEIR_TORTURE").is_ok_and(|value| value == "1");
-        let kills = number("WEIR_KILLS").unwrap_or(if torture { MANY } else { FEW });
-        let seed = number("WEIR_SEED").unwrap_or_else(rand::random);
-        Self { seed: seed.into(), kills, life: number("WEIR_LIFE"), torture }
-    }
-
-    fn lives(&self) -> Range<u32> {
-        match self.life {
-            Some(life) => life..life + 1,
-            None => 0..self.kills.div_ceil(KILLS_OF_A_LIFE),
-        }
-    }
-
-    fn kills_of(&self, life: u32) -> u32 {
-        KILLS_OF_A_LIFE.min(self.kills - life * KILLS_OF_A_LIFE)
-    }
-
-    fn progress(&self) -> PathBuf {
-        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("crash-{}.done", self.seed))
-    }
-
-    /// The lives that an earlier run with this seed went through.
-    fn done(&self) -> BTreeSet<u32> {
-        let earlier =
-            std::fs::read_to_string(self.progress()).ok().filter(|_| self.torture && self.life.is_none());
-        let done: BTreeSet<u32> = earlier
-            .iter()
-            .flat_map(|text| text.split_whitespace())
-            .filter_map(|life| life.parse().ok())
-            .collect();
-        if !done.is_empty() {
-            println!("going on after {} lives, see {}", done.len(), self.progress().display());
-        }
-        done
-    }
-
-    fn remember(&self, done: &BTreeSet<u32>) {
-        if self.torture {
-            let lives: Vec<String> = done.iter().map(u32::to_string).collect();
-            std::fs::write(self.progress(), lives.join(" ")).expect("the progress can be noted");
-        }
-    }
+    let _: Count = Run::of("crash", FEW, MANY).lives(live).await;
 }
 
 /// What a run went through.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Count {
     kills: u32,
     at_failpoints: u32,
@@ -160,20 +72,20 @@ impl AddAssign for Count {
 }
 
 /// One data directory, from its first start to its end.
-async fn live(seed: u64, life: u32, kills: u32) -> Count {
-    let mut rng = StdRng::seed_from_u64(seed ^ (u64::from(life) << 32));
+async fn live(life: Life) -> Count {
+    let mut rng = StdRng::seed_from_u64(u64::from(life.seed) ^ (u64::from(life.number) << 32));
     let mut count = Count::default();
     let upstream = Upstream::start().await;
     let mut server = Server::start(&upstream.config()).await;
     let client = server.client();
     let mut talks = Vec::new();
     let mut cycle = 0;
-    while count.kills < kills {
+    while count.kills < life.kills {
         if cycle % CYCLES_OF_A_TALK == 0 {
             talks.iter().for_each(|talk| count.add(talk));
-            talks = begin_talks(&client, &upstream, life, cycle, &mut rng).await;
+            talks = begin_talks(&client, &upstream, life.number, cycle, &mut rng).await;
         }
-        let plan = Plan::drawn(&mut rng, life, cycle, kills - count.kills);
+        let plan = Plan::drawn(&mut rng, life.number, cycle, life.kills - count.kills);
         plan.carry_out(&mut server, &upstream, &mut talks, &mut rng, &mut count).await;
         for talk in &mut talks {
             let judged = talk.is_as_it_should_be(&client).await;

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 /// Top last. A module may import what stands on a line above its own, never a sibling on the same line.
 const FLOORS: &[&[&str]] = &[
-    &["id", "clock", "failpoint"],
+    &["id", "clock", "failpoint", "priority"],
     &["scope"],
     &["chat"],
-    &["store", "search", "provider", "tool", "auth", "blob", "import", "export"],
+    &["store", "search", "provider", "tool", "auth", "blob", "import", "export", "notify"],
     &["runtime"],
     &["http"],
     &["config", "data_dir"],

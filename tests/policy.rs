@@ -5,15 +5,15 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use weir::chat::policy::{
-    Asking, Effect, Hints, Match, Policy, Question, Remembered, RememberedScope, Verdict, evaluate, stricter,
-};
+use weir::chat::approval::{ApprovalRule, RememberMatch, RememberScope};
+use weir::chat::policy::{Asking, Effect, Hints, Policy, Question, Remembered, Verdict, evaluate, stricter};
 use weir::clock::Timestamp;
-use weir::id::UserId;
+use weir::id::{ApprovalId, ConversationId, RuleId, UserId};
 use weir::scope::WorkspaceRole;
 
 const NOW: Timestamp = Timestamp::from_millis(1_000_000);
-const HASH: [u8; 32] = [7; 32];
+const HASH: &str = "as it is";
+const HERE: ConversationId = ConversationId::from_bytes([3; 16]);
 
 const REFUND: &str = r#"
     "refund" = [
@@ -27,11 +27,19 @@ fn policy(text: &str) -> Policy {
 }
 
 fn question<'a>(tool: &'a str, args: &'a Value) -> Question<'a> {
-    Question { tool, args, agent: "default", role: WorkspaceRole::Member, hints: Hints::default(), now: NOW }
+    Question {
+        tool,
+        args,
+        conversation_id: HERE,
+        agent: "default",
+        role: WorkspaceRole::Member,
+        hints: Hints::default(),
+        now: NOW,
+    }
 }
 
 fn asked(text: &str, question: &Question) -> Verdict {
-    evaluate(&policy(text), &[], &HASH, question)
+    evaluate(&policy(text), &[], HASH, question)
 }
 
 fn verdict(effect: Effect, rule: &str) -> Verdict {
@@ -42,18 +50,41 @@ fn asking(role: Option<WorkspaceRole>, approvals: u32, expires_after: Duration) 
     Effect::Ask(Asking { role, expires_after, approvals })
 }
 
-fn a_rule(id: &str) -> Remembered {
-    Remembered {
-        id: id.to_owned(),
-        scope: RememberedScope::Workspace,
+fn id(of: &str) -> RuleId {
+    let mut bytes = [0; 16];
+    bytes[..of.len()].copy_from_slice(of.as_bytes());
+    RuleId::from_bytes(bytes)
+}
+
+fn by_rule(of: &str) -> Verdict {
+    verdict(Effect::Allow, &id(of).to_string())
+}
+
+fn a_rule(of: &str) -> Remembered {
+    let rule = ApprovalRule {
+        id: id(of),
         tool: "refund".to_owned(),
-        matches: Match::Tool,
-        tool_hash: HASH,
+        scope: RememberScope::Workspace,
+        conversation_id: None,
+        agent: None,
+        matches: RememberMatch::Tool,
+        args: None,
+        tool_hash: HASH.to_owned(),
         made_by: UserId::new(),
         made_as: WorkspaceRole::Member,
+        made_at: NOW,
+        approval_id: ApprovalId::from_bytes([1; 16]),
         expires_at: None,
-        revoked: false,
-    }
+        revoked_at: None,
+        revoked_by: None,
+    };
+    Remembered { rule, role: WorkspaceRole::Member, may_write: true }
+}
+
+fn ruled(of: &str, change: impl FnOnce(&mut ApprovalRule)) -> Remembered {
+    let mut remembered = a_rule(of);
+    change(&mut remembered.rule);
+    remembered
 }
 
 #[test]
@@ -198,9 +229,9 @@ fn hints_take_back_an_allow_that_did_not_name_the_tool() {
 fn a_remembered_yes_answers_an_ask_and_no_denial() {
     let args = json!({"order": "A-1", "amount": 30});
     let rules = [a_rule("first"), a_rule("second")];
-    let by = |text: &str| evaluate(&policy(text), &rules, &HASH, &question("refund", &args));
-    assert_eq!(by(""), verdict(Effect::Allow, "first"));
-    assert_eq!(by(REFUND), verdict(Effect::Allow, "first"));
+    let by = |text: &str| evaluate(&policy(text), &rules, HASH, &question("refund", &args));
+    assert_eq!(by(""), by_rule("first"));
+    assert_eq!(by(REFUND), by_rule("first"));
     assert_eq!(by(r#""refund" = "allow""#), verdict(Effect::Allow, "refund"));
     assert_eq!(by(r#""refund" = "deny""#), verdict(Effect::Deny, "refund"));
     let doubted = r#""refund" = [{ when = { "/amount" = { equals = "30" } }, effect = "deny" }]"#;
@@ -210,16 +241,15 @@ fn a_remembered_yes_answers_an_ask_and_no_denial() {
 #[test]
 fn a_remembered_yes_needs_the_role_that_the_ask_demands() {
     let args = json!({});
-    for (ask, made_as, suffices) in [
-        (r#""refund" = "ask""#, WorkspaceRole::Viewer, false),
-        (r#""refund" = "ask""#, WorkspaceRole::Member, true),
+    for (ask, role, suffices) in [
+        (r#""refund" = { ask = "member" }"#, WorkspaceRole::Viewer, false),
         (r#""refund" = { ask = "admin" }"#, WorkspaceRole::Member, false),
         (r#""refund" = { ask = "admin" }"#, WorkspaceRole::Admin, true),
         (r#""refund" = { ask = "admin" }"#, WorkspaceRole::Owner, true),
     ] {
-        let rule = Remembered { made_as, ..a_rule("rule") };
-        let found = evaluate(&policy(ask), &[rule], &HASH, &question("refund", &args));
-        assert_eq!(found.effect == Effect::Allow, suffices, "{ask} by {made_as:?}");
+        let rule = Remembered { role, may_write: false, ..a_rule("rule") };
+        let found = evaluate(&policy(ask), &[rule], HASH, &question("refund", &args));
+        assert_eq!(found.effect == Effect::Allow, suffices, "{ask} by {role:?}");
     }
 }
 
@@ -228,21 +258,34 @@ fn an_ask_for_two_approvals_is_answered_by_the_rules_of_two_people() {
     let args = json!({});
     let policy = policy(r#""refund" = { ask = "admin", approvals = 2 }"#);
     let allowed = |rules: &[Remembered]| {
-        evaluate(&policy, rules, &HASH, &question("refund", &args)).effect == Effect::Allow
+        evaluate(&policy, rules, HASH, &question("refund", &args)).effect == Effect::Allow
     };
-    let one = Remembered { made_as: WorkspaceRole::Admin, ..a_rule("one") };
-    let again = Remembered { id: "again".to_owned(), ..one.clone() };
-    let other = Remembered { made_as: WorkspaceRole::Owner, ..a_rule("other") };
+    let one = Remembered { role: WorkspaceRole::Admin, ..a_rule("one") };
+    let again =
+        Remembered { role: WorkspaceRole::Admin, ..ruled("again", |rule| rule.made_by = one.rule.made_by) };
+    let other = Remembered { role: WorkspaceRole::Owner, ..a_rule("other") };
     let member = a_rule("member");
     assert!(!allowed(&[one.clone(), again, member]));
     assert!(allowed(&[one, other]));
 }
 
 #[test]
+fn where_nobody_in_particular_is_asked_a_remembered_yes_is_for_where_its_maker_writes() {
+    let args = json!({});
+    for may_write in [false, true] {
+        let rule = Remembered { may_write, role: WorkspaceRole::Owner, ..a_rule("rule") };
+        let found = evaluate(&policy(""), &[rule], HASH, &question("refund", &args));
+        assert_eq!(found.effect == Effect::Allow, may_write);
+    }
+}
+
+#[test]
 fn an_exact_rule_is_for_the_same_values() {
-    let rule = |args: &str| Remembered {
-        matches: Match::Exact(serde_json::from_str(args).unwrap()),
-        ..a_rule("rule")
+    let rule = |args: &str| {
+        ruled("rule", |rule| {
+            rule.matches = RememberMatch::Exact;
+            rule.args = serde_json::from_str(args).unwrap();
+        })
     };
     for (remembered, args, same) in [
         (r#"{"a": [1, {"b": null}], "c": "x"}"#, r#"{"c":"x","a":[1,{"b":null}]}"#, true),
@@ -254,7 +297,7 @@ fn an_exact_rule_is_for_the_same_values() {
         (r#"{"a": [18446744073709551617]}"#, r#"{"a": [18446744073709551616]}"#, false),
     ] {
         let args: Value = serde_json::from_str(args).unwrap();
-        let found = evaluate(&policy(""), &[rule(remembered)], &HASH, &question("refund", &args));
+        let found = evaluate(&policy(""), &[rule(remembered)], HASH, &question("refund", &args));
         assert_eq!(found.effect == Effect::Allow, same, "{remembered} for {args}");
     }
 }
@@ -263,8 +306,8 @@ fn an_exact_rule_is_for_the_same_values() {
 fn a_remembered_rule_ends_with_the_moment_of_its_expiry() {
     let args = json!({});
     for (expires_at, holds) in [(NOW, false), (NOW.plus(Duration::from_millis(1)), true)] {
-        let rule = Remembered { expires_at: Some(expires_at), ..a_rule("rule") };
-        let found = evaluate(&policy(""), &[rule], &HASH, &question("refund", &args));
+        let rule = ruled("rule", |rule| rule.expires_at = Some(expires_at));
+        let found = evaluate(&policy(""), &[rule], HASH, &question("refund", &args));
         assert_eq!(found.effect == Effect::Allow, holds, "{expires_at}");
     }
 }
@@ -342,25 +385,45 @@ fn any_tool() -> impl Strategy<Value = &'static str> {
 }
 
 fn any_remembered() -> impl Strategy<Value = Vec<Remembered>> {
-    let rule =
-        (any_tool(), any_role(), any_args(), any::<bool>()).prop_map(|(tool, made_as, args, exact)| {
-            let matches = if exact { Match::Exact(args) } else { Match::Tool };
-            Remembered { tool: tool.to_owned(), made_as, matches, ..a_rule("remembered") }
-        });
+    let rule = (any_tool(), any_role(), any::<bool>(), any_args(), any::<bool>()).prop_map(
+        |(tool, role, may_write, args, exact)| {
+            let rule = ruled("remembered", |rule| {
+                rule.tool = tool.to_owned();
+                (rule.matches, rule.args) = match exact {
+                    true => (RememberMatch::Exact, Some(args)),
+                    false => (RememberMatch::Tool, None),
+                };
+            });
+            Remembered { role, may_write, ..rule }
+        },
+    );
     prop::collection::vec(rule, 0..4)
 }
 
 /// A rule that would answer any ask for the tool, but for one thing.
 fn any_void(tool: &'static str) -> impl Strategy<Value = Remembered> {
-    let sound = Remembered { tool: tool.to_owned(), made_as: WorkspaceRole::Owner, ..a_rule("void") };
+    let sound = |change: fn(&mut ApprovalRule)| {
+        let rule = ruled("void", |rule| {
+            rule.tool = tool.to_owned();
+            change(rule);
+        });
+        Remembered { role: WorkspaceRole::Owner, ..rule }
+    };
     prop::sample::select(vec![
-        Remembered { revoked: true, ..sound.clone() },
-        Remembered { expires_at: Some(NOW), ..sound.clone() },
-        Remembered { tool_hash: [8; 32], ..sound.clone() },
-        Remembered { tool: format!("{tool}2"), ..sound.clone() },
-        Remembered { scope: RememberedScope::Agent("another".to_owned()), ..sound.clone() },
-        Remembered { matches: Match::Exact(json!({"other": 1})), ..sound.clone() },
-        Remembered { made_as: WorkspaceRole::Viewer, ..sound },
+        sound(|rule| rule.revoked_at = Some(NOW)),
+        sound(|rule| rule.expires_at = Some(NOW)),
+        sound(|rule| rule.tool_hash = "as it was".to_owned()),
+        sound(|rule| rule.tool.push('2')),
+        sound(|rule| {
+            (rule.scope, rule.agent) = (RememberScope::Agent, Some("another".to_owned()));
+        }),
+        sound(|rule| {
+            (rule.scope, rule.conversation_id) = (RememberScope::Conversation, Some(ConversationId::new()));
+        }),
+        sound(|rule| {
+            (rule.matches, rule.args) = (RememberMatch::Exact, Some(json!({"other": 1})));
+        }),
+        Remembered { role: WorkspaceRole::Viewer, may_write: false, ..sound(|_| {}) },
     ])
 }
 
@@ -396,8 +459,8 @@ proptest! {
         let without = Question { role, ..question(tool, &args) };
         let with = Question { hints: Hints { destructive, open_world }, ..without };
         let (with, without) = (
-            evaluate(&policy, &remembered, &HASH, &with),
-            evaluate(&policy, &remembered, &HASH, &without),
+            evaluate(&policy, &remembered, HASH, &with),
+            evaluate(&policy, &remembered, HASH, &without),
         );
         prop_assert!(at_least_as_strict(&with, &without), "{:?} is looser than {:?}", with, without);
     }
@@ -409,11 +472,11 @@ proptest! {
     ) {
         let policy = policy(&rules.join("\n"));
         let question = Question { role, ..question(tool, &args) };
-        let configured = evaluate(&policy, &[], &HASH, &question);
-        let found = evaluate(&policy, &remembered, &HASH, &question);
+        let configured = evaluate(&policy, &[], HASH, &question);
+        let found = evaluate(&policy, &remembered, HASH, &question);
         match configured.effect {
             Effect::Allow | Effect::Deny => prop_assert_eq!(found, configured),
-            Effect::Ask(_) => prop_assert!(found == configured || found == verdict(Effect::Allow, "remembered")),
+            Effect::Ask(_) => prop_assert!(found == configured || found == by_rule("remembered")),
         }
     }
 
@@ -427,8 +490,8 @@ proptest! {
         let mut more = remembered.clone();
         more.insert(at.min(remembered.len()), void);
         prop_assert_eq!(
-            evaluate(&policy, &more, &HASH, &question),
-            evaluate(&policy, &remembered, &HASH, &question)
+            evaluate(&policy, &more, HASH, &question),
+            evaluate(&policy, &remembered, HASH, &question)
         );
     }
 

@@ -6,7 +6,7 @@ use weir::chat::context::{Item, Prompt, PromptPart, ToolSpec};
 use weir::chat::message::{Opaque, Part};
 use weir::chat::turn::ModelOutput;
 use weir::clock::Clock;
-use weir::id::CallId;
+use weir::id::{CallId, FileId};
 use weir::provider::{
     Capability, Ending, FailureKind, InputKind, Kind, Options, Provider, Reattach, Request, choose, connect,
 };
@@ -439,6 +439,73 @@ async fn a_named_model_needs_no_list_and_auto_does() {
     let provider = provider(&server, Kind::OpenaiChat).await;
     assert_eq!(choose(provider.as_ref(), "m").await.unwrap().id, "m");
     assert_eq!(choose(provider.as_ref(), "auto").await.unwrap_err().kind, FailureKind::Refused);
+}
+
+const IMAGE: FileId = FileId::from_bytes([1; 16]);
+const PAPER: FileId = FileId::from_bytes([2; 16]);
+const UNSEEN: FileId = FileId::from_bytes([3; 16]);
+
+/// A person's message with an image, a document, and one of which there is no content.
+async fn shown(kind: Kind) -> Value {
+    let file = |file_id, name: &str, media_type: &str| Part::File {
+        file_id,
+        name: name.into(),
+        media_type: media_type.into(),
+        size: 3,
+    };
+    let parts = vec![
+        text("what is"),
+        text("this?"),
+        file(IMAGE, "cat.png", "image/png"),
+        file(PAPER, "paper.pdf", "application/pdf"),
+        file(UNSEEN, "dog.png", "image/png"),
+        text("and that?"),
+    ];
+    let items = vec![Item::User { parts }];
+    let mut request = Request::new("model-x", Prompt { system: None, items });
+    request.files.add(IMAGE, "cat".into());
+    request.files.add(PAPER, "pdf".into());
+    let (mut body, _) = asked(kind, request).await;
+    let messages = if kind == Kind::OpenaiResponses { "input" } else { "messages" };
+    body[messages][0].take()
+}
+
+const NOT_SHOWN: &str = "[File \"dog.png\": image/png, 3 bytes; it is not shown to you.]\n\nand that?";
+
+#[tokio::test]
+async fn each_api_is_given_files_in_its_own_way() {
+    assert_eq!(
+        shown(Kind::OpenaiChat).await,
+        json!({"role": "user", "content": [
+            {"type": "text", "text": "what is\n\nthis?"},
+            {"type": "image_url", "image_url": {"url": "data:image/png;base64,Y2F0"}},
+            {"type": "file", "file": {"filename": "paper.pdf", "file_data": "data:application/pdf;base64,cGRm"}},
+            {"type": "text", "text": NOT_SHOWN},
+        ]})
+    );
+    assert_eq!(
+        shown(Kind::OpenaiResponses).await,
+        json!({"role": "user", "content": [
+            {"type": "input_text", "text": "what is\n\nthis?"},
+            {"type": "input_image", "image_url": "data:image/png;base64,Y2F0"},
+            {"type": "input_file", "filename": "paper.pdf", "file_data": "data:application/pdf;base64,cGRm"},
+            {"type": "input_text", "text": NOT_SHOWN},
+        ]})
+    );
+    assert_eq!(
+        shown(Kind::Anthropic).await,
+        json!({"role": "user", "content": [
+            {"type": "text", "text": "what is\n\nthis?"},
+            {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "Y2F0"}},
+            {"type": "document", "title": "paper.pdf",
+                "source": {"type": "base64", "media_type": "application/pdf", "data": "cGRm"}},
+            {"type": "text", "text": NOT_SHOWN},
+        ]})
+    );
+    let said = format!(
+        "what is\n\nthis?\n\n[File \"paper.pdf\": application/pdf; it is not shown to you.]\n\n{NOT_SHOWN}"
+    );
+    assert_eq!(shown(Kind::Ollama).await, json!({"role": "user", "content": said, "images": ["Y2F0"]}));
 }
 
 #[tokio::test]

@@ -5,6 +5,9 @@ mod support {
     pub mod runtime;
 }
 
+use std::time::Duration;
+
+use serde_json::json;
 use support::runtime::{Bench, Script};
 
 use weir::chat::conversation::OnBusy;
@@ -163,6 +166,22 @@ async fn a_repeat_under_the_same_key_is_answered_the_same() {
     ));
     bench.wait_for(first.turn_id.unwrap()).await;
     assert_eq!(bench.messages(conversation).await.len(), 2);
+}
+
+#[tokio::test]
+async fn people_who_have_two_years_are_not_cut_off_after_one() {
+    const YEAR: Duration = Duration::from_hours(365 * 24);
+    let policy = serde_json::from_value(json!({"clock": {"effect": "ask", "expires": "730d"}})).unwrap();
+    let bench = Bench::with_policy(Script::calling(&["clock"]), policy).await;
+    let conversation = bench.create().await;
+    let sent = bench.send(conversation, "what time is it").await;
+    bench.is_waiting(sent).await;
+    bench.passes(conversation, YEAR + Duration::from_hours(1)).await;
+    assert_eq!(bench.turn_state(sent).await, TurnState::Waiting);
+    bench.passes(conversation, YEAR).await;
+    bench.wait_for(sent).await;
+    let told = bench.script.last_request().prompt.items;
+    assert!(format!("{told:?}").contains("nobody decided about this call in time"), "{told:?}");
 }
 
 #[test]

@@ -6,15 +6,20 @@ use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
 use rusqlite::types::Value;
-use store_support::{NOW, Talk, options, replayed, scope};
+use store_support::{NOW, Talk, colleague, options, replayed, scope};
 use tempfile::TempDir;
 use weir::chat::compaction::Compaction;
 use weir::chat::conversation::ForkPoint;
 use weir::chat::event::{Event, Seq};
-use weir::chat::message::Marks;
-use weir::id::{CompactionId, MessageId};
+use weir::chat::file::{ContentHash, FileChange, FileInfo, StoredFile};
+use weir::chat::message::{Call, CallState, Marks, MessageStatus, Part, Role};
+use weir::chat::question::{AnswerAction, Question};
+use weir::chat::turn::{QueuedTurn, Recovery};
+use weir::id::{CallId, CompactionId, FileId, MessageId, QuestionId, TurnId};
+use weir::scope::Scope;
 use weir::store::{
-    Batch, Error, IdempotencyKey, KeyScope, Lane, Options, Record, Replicate, ReplicateError, Store,
+    Batch, Conflict, ConversationFile, Error, FileRoom, IdempotencyKey, KeyScope, Lane, Options, Record,
+    Replicate, ReplicateError, Store,
 };
 
 #[derive(Clone, Default)]
@@ -267,6 +272,138 @@ async fn forks_what_is_said_about_messages_and_erased_branches_are_rebuilt_too()
 
     let copy = tempfile::tempdir().unwrap();
     Store::rebuild(options(&copy), NOW, kept.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(tables(&dir), tables(&copy));
+}
+
+fn kept(scope: &Scope, name: &str) -> StoredFile {
+    let info =
+        FileInfo { id: FileId::new(), name: name.to_owned(), media_type: "text/plain".to_owned(), size: 7 };
+    let (workspace_id, uploaded_by) = (scope.workspace_id, Some(scope.user_id));
+    StoredFile { info, workspace_id, uploaded_by, sha256: ContentHash([7; 32]), created_at: NOW }
+}
+
+#[tokio::test]
+async fn files_and_what_uses_them_are_rebuilt_too() {
+    let (dir, batches, scope) = (tempfile::tempdir().unwrap(), Kept::default(), scope());
+    let with = |dir: &TempDir| Options { replica: Box::new(batches.clone()), ..options(dir) };
+    let (store, _) = Store::open(with(&dir), NOW).unwrap();
+    let room = FileRoom { user_files: 4, user_bytes: 28, workspace_bytes: 28 };
+    let files: Vec<StoredFile> =
+        ["sent", "queued", "written", "unused"].map(|name| kept(&scope, name)).into();
+    for file in &files {
+        store.keep_file(file.clone(), room, None).await.unwrap();
+    }
+    let refused = store.keep_file(kept(&scope, "one too many"), room, None).await.unwrap_err();
+    assert!(matches!(refused, Error::Refused(Conflict::NoRoom { .. })), "{refused}");
+    let part = |file: &StoredFile| {
+        let FileInfo { id, name, media_type, size } = file.info.clone();
+        Part::File { file_id: id, name, media_type, size }
+    };
+    let seen = |scope: &Scope| {
+        let (store, scope, files) = (store.clone(), scope.clone(), files.clone());
+        async move {
+            let mut names = Vec::new();
+            for file in files {
+                names.extend(store.file(&scope, file.info.id).await.unwrap().map(|file| file.info.name));
+            }
+            names.join(" ")
+        }
+    };
+
+    let mut talk = Talk::new(&scope);
+    talk.create();
+    let mut message = talk.message(Role::User, MessageStatus::Complete, None);
+    message.parts = vec![part(&files[0])];
+    let asked = message.id;
+    talk.event(Event::MessageCreated { turn_id: Some(TurnId::new()), message, response_id: None });
+    let turn_id = talk.start_turn(asked);
+    let answer = talk.answer_under(turn_id, Some(asked));
+    talk.complete(answer);
+    let call = Call {
+        id: CallId::new(),
+        turn_id,
+        message_id: answer,
+        tool: "files.write".to_owned(),
+        args: None,
+        args_text: "{}".to_owned(),
+        state: CallState::Started,
+        output: None,
+        error: None,
+        rule: None,
+        resolved: None,
+        retry_of: None,
+        question: None,
+        child_id: None,
+        progress: None,
+    };
+    let call_id = call.id;
+    talk.event(Event::ToolProposed { turn_id, call });
+    let asked = |id| {
+        let question = Question { id, message: "Which?".to_owned(), schema: None, url: None };
+        Event::ToolAsked { turn_id, call_id, question }
+    };
+    let (first, second) = (QuestionId::new(), QuestionId::new());
+    let action = AnswerAction::Decline;
+    talk.event(asked(first)).event(Event::ToolAnswered { turn_id, call_id, question_id: first, action });
+    talk.event(asked(second)).committed(&store).await;
+    assert_eq!(store.question_of_call(&scope, call_id).await.unwrap().map(|asked| asked.id), Some(second));
+    assert_eq!(store.question_of_call(&colleague(&scope), call_id).await.unwrap(), None);
+    let change = |file: Option<&StoredFile>| FileChange {
+        path: "notes/a".parse().unwrap(),
+        file: file.map(|file| file.info.clone()),
+    };
+    let succeeded =
+        |files| Event::ToolSucceeded { turn_id, call_id, output: String::new(), files, usage: None };
+    talk.event(succeeded(vec![change(Some(&files[2]))])).committed(&store).await;
+    let queued = TurnId::new();
+    let turn = QueuedTurn {
+        request: talk.request(),
+        message_id: MessageId::new(),
+        parts: vec![part(&files[0])],
+        metadata: None,
+        lane: queued,
+        parent_id: None,
+        after: None,
+        steer: false,
+        first: false,
+        limits: Talk::limits(),
+        recovery: Recovery::Continue,
+        queued_at: NOW,
+    };
+    talk.event(Event::TurnQueued { turn_id: queued, turn });
+    talk.event(Event::QueueEdited { turn_id: queued, parts: vec![part(&files[1])] }).committed(&store).await;
+
+    // What something uses stays, whoever lets go of it.
+    for file in &files {
+        store.release_file(file.info.id).await.unwrap();
+    }
+    assert_eq!(seen(&scope).await, "sent queued written");
+    assert_eq!(seen(&colleague(&scope)).await, "");
+    let mut fork = Talk::new(&scope);
+    let origin = ForkPoint { conversation_id: talk.id, message_id: answer };
+    fork.create().event(Event::ConversationForked { origin }).committed(&store).await;
+    talk.event(succeeded(vec![change(None)])).event(Event::TurnCancelled { turn_id: queued });
+    talk.committed(&store).await;
+    store.forget_files(files.iter().map(|file| file.info.id).collect(), NOW).await.unwrap();
+    assert_eq!(seen(&scope).await, "sent written");
+    let paths = |files: Vec<ConversationFile>| files.into_iter().map(|file| file.path).collect::<Vec<_>>();
+    assert_eq!(paths(store.files_of(talk.id).await.unwrap()), ["attachments/sent"]);
+    assert_eq!(paths(store.files_of(fork.id).await.unwrap()), ["attachments/sent", "notes/a"]);
+    talk.event(Event::ConversationDeleted {}).committed(&store).await;
+    store.tidy(NOW).await.unwrap();
+    assert_eq!(paths(store.files_of(fork.id).await.unwrap()), ["attachments/sent", "notes/a"]);
+    fork.event(Event::ConversationDeleted {}).committed(&store).await;
+    store.tidy(NOW).await.unwrap();
+    let unused = store.unused_files(None, NOW).await.unwrap().unused;
+    store.forget_files(unused, NOW).await.unwrap();
+    store.close().await;
+    for (table, rows) in tables(&dir) {
+        let is_of_files = ["files", "file_uses", "conversation_files"].contains(&table.as_str());
+        assert!(!is_of_files || rows.is_empty(), "{table}: {rows:?}");
+    }
+
+    let copy = tempfile::tempdir().unwrap();
+    Store::rebuild(options(&copy), NOW, batches.0.lock().unwrap().clone()).unwrap();
     assert_eq!(tables(&dir), tables(&copy));
 }
 

@@ -7,10 +7,19 @@
 mod support;
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
+use weir::chat::event::Event;
+use weir::chat::message::Call;
 
 use support::client::Client;
 use support::log::{Log, position};
@@ -18,7 +27,7 @@ use support::oracle::Tables;
 use support::script::Script;
 use support::server::Server;
 use support::sse::Heard;
-use support::upstream::Upstream;
+use support::upstream::{CONTINUES, Upstream};
 use support::within;
 
 fn directory() -> PathBuf {
@@ -61,11 +70,32 @@ fn a_log_folds_to_the_messages_that_the_server_says() {
         for (message, expected) in path.into_iter().zip(expected) {
             message.is_what_is_stored(expected).unwrap_or_else(|wrong| panic!("{}: {wrong}", vector["name"]));
         }
+        for expected in expected {
+            let calls = calls_of(&expected["id"], &vector["events"]);
+            assert_eq!(json!(calls), *expected.get("calls").unwrap_or(&json!([])), "{}", vector["name"]);
+        }
         for (turn_id, state) in vector["turns"].as_object().unwrap() {
             assert_eq!(tables.turns[turn_id].state, *state, "{}", vector["name"]);
         }
     }
     assert!(folded >= 6, "{folded}");
+}
+
+/// The calls of a message, in the order in which they were proposed, as the server itself folds them.
+fn calls_of(message_id: &Value, events: &Value) -> Vec<Call> {
+    let mut calls: Vec<Call> = Vec::new();
+    let is_about_calls = |event: &&Value| event["type"].as_str().unwrap().starts_with("tool.");
+    for event in events.as_array().unwrap().iter().filter(is_about_calls) {
+        match serde_json::from_value(event.clone()).unwrap() {
+            Event::ToolProposed { call, .. } => calls.push(call),
+            event => {
+                let about = calls.iter_mut().find(|call| Some(call.id) == event.call_id());
+                about.expect("it was proposed").evolve(&event);
+            }
+        }
+    }
+    calls.retain(|call| json!(call.message_id) == *message_id);
+    calls
 }
 
 /// A conversation that is recorded as it streams.
@@ -270,5 +300,131 @@ async fn the_vectors_can_be_recorded_from_the_server() {
     if std::env::var_os("UPDATE_VECTORS").is_some() {
         let lines: String = recorded.iter().map(|vector| format!("{vector}\n")).collect();
         std::fs::write(directory().join("recorded.jsonl"), lines).unwrap();
+    }
+}
+
+/// A tool server that fails at the fifth tool, and says nothing at all when it is first asked for the sixth.
+async fn tool_server() -> (u16, Arc<AtomicUsize>) {
+    async fn run(State(hung): State<Arc<AtomicUsize>>, Json(body): Json<Value>) -> Response {
+        match body["args"]["n"].as_u64() {
+            Some(4) => (StatusCode::BAD_REQUEST, "no such order").into_response(),
+            Some(5) if hung.fetch_add(1, Ordering::Relaxed) == 0 => std::future::pending().await,
+            _ => format!("ran with {}", body["args"]).into_response(),
+        }
+    }
+    let hung = Arc::new(AtomicUsize::new(0));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let port = listener.local_addr().expect("it listens").port();
+    let router = Router::new().route("/run", post(run)).with_state(hung.clone());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (port, hung)
+}
+
+impl Recording {
+    /// The approvals that wait here, once there are so many.
+    async fn asked(&self, count: usize) -> Vec<Value> {
+        let path = format!("/v1/approvals?conversation_id={}", self.conversation);
+        within("people to be asked", async {
+            loop {
+                let items = self.client.get(&path).await.expect(200)["items"].as_array().unwrap().clone();
+                if items.len() == count {
+                    return items;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await
+    }
+
+    /// Waits until the one call that hangs is all that a kill could leave unknown.
+    async fn all_but_one_over(&self) {
+        let path = format!("/v1/conversations/{}/messages", self.conversation);
+        within("all calls but one to be over", async {
+            loop {
+                let messages = self.client.get(&path).await.expect(200);
+                let calls = messages["items"][0]["calls"].as_array().unwrap();
+                let is_over = |call: &&Value| {
+                    ["succeeded", "failed", "denied"].contains(&call["state"].as_str().unwrap())
+                };
+                if calls.iter().filter(is_over).count() + 1 == calls.len() {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+    }
+
+    async fn decide(&self, approval: &Value, mut decision: Value) {
+        decision["args_hash"] = approval["args_hash"].clone();
+        let path = format!("/v1/approvals/{}/decide", approval["id"].as_str().unwrap());
+        self.client.post(&path, &decision).await.expect(200);
+    }
+}
+
+/// One that may run, one that is approved with other arguments, one that people deny and one that the policy denies, one
+/// that fails, and one that a kill leaves unknown and that is then done again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_calls_can_be_recorded_from_the_server() {
+    let upstream = Upstream::start().await;
+    let (port, hung) = tool_server().await;
+    let tools: Vec<_> = (0..6).map(|tool| format!("tool_{tool}")).collect();
+    let mut config = upstream.config();
+    config.push_str(&format!(
+        "[agents.tools]\nprovider = \"mock\"\nmodel = \"{CONTINUES}\"\ntitles = false\ntools = {tools:?}\n\
+         [agents.tools.policy]\n\"tool_0\" = \"allow\"\n\"tool_3\" = \"deny\"\n\"tool_4\" = \"allow\"\n\"tool_5\" = \"allow\"\n"
+    ));
+    for tool in &tools {
+        config.push_str(&format!(
+            "[tools.{tool}]\nurl = \"http://127.0.0.1:{port}/run\"\ndescription = \"tries\"\n\
+             schema = {{ type = \"object\" }}\nallow_private_address = true\n"
+        ));
+    }
+    let mut server = Server::start(&config).await;
+    let client = server.client();
+
+    let mut one = Recording::begin(&client, "tools").await;
+    // Not every script's arguments are JSON.
+    let is_json =
+        |script: &Script| (0..6).all(|call| serde_json::from_str::<Value>(&script.arguments(call)).is_ok());
+    let scripts = (0..).map(|nth| Script { calls: 6, piece: 40, ..Script::new(format!("tools-{nth}"), 60) });
+    let script = scripts.into_iter().find(is_json).expect("one of them is");
+    let turn = one.say(&script, &json!({})).await;
+    let asked = one.asked(2).await;
+    within("the tool to be asked", async {
+        while hung.load(Ordering::Relaxed) == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    one.snapshot().await;
+    let args = json!({"n": 1, "query": "in other words"});
+    one.decide(&asked[0], json!({"decision": "approve", "args": args})).await;
+    one.decide(&asked[1], json!({"decision": "deny", "reason": "not on a Sunday"})).await;
+    one.all_but_one_over().await;
+    server.kill9();
+    server.restart().await;
+    within("the turn to wait", async {
+        let path = format!("/v1/turns/{turn}");
+        while client.get(&path).await.expect(200)["waiting_for"] != "resolution" {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    one.snapshot().await;
+    let messages = client.get(&format!("/v1/conversations/{}/messages", one.conversation)).await.expect(200);
+    let calls = messages["items"][0]["calls"].as_array().unwrap().clone();
+    let unknown = calls.iter().find(|call| call["state"] == "unknown").expect("one is unknown");
+    let resolve = format!("/v1/tool-calls/{}/resolve", unknown["id"].as_str().unwrap());
+    client.post(&resolve, &json!({"as": "retry"})).await.expect(200);
+    let again = one.asked(1).await;
+    one.decide(&again[0], json!({"decision": "approve"})).await;
+    one.ended(&turn).await;
+    let recorded = one.end("calls that people and the policy decide about").await;
+
+    assert_eq!(recorded.len(), 3);
+    if std::env::var_os("UPDATE_VECTORS").is_some() {
+        let lines: String = recorded.iter().map(|vector| format!("{vector}\n")).collect();
+        std::fs::write(directory().join("calls.jsonl"), lines).unwrap();
     }
 }

@@ -6,9 +6,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::auth::{self, ApiKey, Directory, KeyText, NewKey, User, Workspace};
+use crate::clock::Timestamp;
 use crate::export::Format;
-use crate::id::{ConversationId, ImportId, KeyId};
+use crate::id::{ConversationId, ImportId, KeyId, MessageId};
 use crate::runtime::import::Import;
+use crate::runtime::search::Checked;
 use crate::scope::{Permission, WorkspaceRole};
 
 /// Users and workspaces are named by id or name; without one, the default workspace or its owner is meant.
@@ -56,6 +58,18 @@ pub enum Command {
     ImportStatus {
         id: ImportId,
     },
+    /// What a user finds by its words.
+    Search {
+        query: String,
+        user: Option<String>,
+        limit: usize,
+    },
+    /// The search index is made anew, in the background.
+    RebuildIndex,
+    /// The search index is compared with everything there is.
+    CheckIndex,
+    /// What was deleted goes off the disk at once.
+    Purge,
     /// Answered by the export itself. Of nobody and nothing: of everything.
     Export {
         conversation: Option<ConversationId>,
@@ -78,6 +92,20 @@ pub enum Answer {
     SetupCode(#[serde(with = "key_text")] KeyText),
     Status(Status),
     Import(Box<Import>),
+    Found(Vec<Found>),
+    Checked(Checked),
+    Done,
+}
+
+/// One thing that was found, as it is printed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Found {
+    pub conversation_id: ConversationId,
+    pub title: Option<String>,
+    /// Absent: it is the title.
+    pub message_id: Option<MessageId>,
+    pub at: Timestamp,
+    pub snippet: String,
 }
 
 /// The process that works in the data directory.
@@ -99,6 +127,29 @@ impl From<auth::Error> for Refused {
 }
 
 impl Command {
+    /// How long its answer may take: some read everything there is.
+    pub const fn patience(&self) -> Duration {
+        match self {
+            Self::CheckIndex | Self::Purge => Duration::from_secs(60 * 60),
+            Self::Search { .. } => Duration::from_secs(30),
+            Self::CreateKey { .. }
+            | Self::ListKeys
+            | Self::RevokeKey { .. }
+            | Self::CreateUser { .. }
+            | Self::ListUsers
+            | Self::SuspendUser { .. }
+            | Self::ReinstateUser { .. }
+            | Self::CreateWorkspace { .. }
+            | Self::ListWorkspaces
+            | Self::Status
+            | Self::CreateSetupCode { .. }
+            | Self::Import { .. }
+            | Self::ImportStatus { .. }
+            | Self::Export { .. }
+            | Self::RebuildIndex => Duration::from_secs(10),
+        }
+    }
+
     /// Blocks for as long as the disk takes.
     pub fn run(&self, directory: &Directory) -> Result<Answer, Refused> {
         let workspace_id = |given: &Option<String>| match given {
@@ -152,7 +203,13 @@ impl Command {
             }
             Self::Status => Ok(Answer::Status(Status { version: env!("CARGO_PKG_VERSION").to_owned() })),
             Self::ListWorkspaces => Ok(Answer::Workspaces(directory.workspaces()?)),
-            Self::Import { .. } | Self::ImportStatus { .. } | Self::Export { .. } => {
+            Self::Import { .. }
+            | Self::ImportStatus { .. }
+            | Self::Export { .. }
+            | Self::Search { .. }
+            | Self::RebuildIndex
+            | Self::CheckIndex
+            | Self::Purge => {
                 Err(Refused("this needs the conversations, and they are not open here".to_owned()))
             }
         }

@@ -27,7 +27,7 @@ const LINE_BYTES: u64 = 4 << 20;
 /// The longest piece of an export.
 const PIECE: usize = 1 << 20;
 
-/// Of one request, on both sides; of an export, of each piece.
+/// Of one request; of an export, of each piece.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Requests that are worked on at the same time.
@@ -123,7 +123,8 @@ async fn try_answer(mut stream: UnixStream, directory: &Directory, desk: Option<
             in_time(async { Ok(desk.import(directory, path, user.as_deref()).await) }).await?
         }
         (Ok(Command::ImportStatus { id }), Some(desk)) => desk.import_status(id),
-        (Ok(command), _) => command.run(directory),
+        (Ok(command), Some(desk)) => desk.run(directory, command).await,
+        (Ok(command), None) => command.run(directory),
         (Err(error), _) => Err(Refused(format!("the server does not know this command: {error}"))),
     };
     let mut line = serde_json::to_vec(&answer)?;
@@ -192,7 +193,7 @@ pub fn ask(data: &Path, command: &Command) -> io::Result<Result<Answer, Refused>
 
 fn send(data: &Path, command: &Command) -> io::Result<BlockingStream> {
     let mut stream = with_short_path(data, |short| BlockingStream::connect(short))?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_read_timeout(Some(command.patience()))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
     let mut line = serde_json::to_vec(command)?;
     line.push(b'\n');

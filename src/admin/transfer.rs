@@ -64,7 +64,7 @@ pub async fn export(
     Ok(runtime.export_many(scoped.collect(), Writer::new(format, conversation.is_none())))
 }
 
-fn identity(directory: &Directory, user: Option<&str>) -> Result<Identity, Refused> {
+pub(super) fn identity(directory: &Directory, user: Option<&str>) -> Result<Identity, Refused> {
     let default = directory.default_workspace();
     let Some(user) = user else {
         return Ok(Identity { workspace_id: default, user_id: directory.owner() });

@@ -153,6 +153,11 @@ impl Directory {
         }
     }
 
+    /// What a user is in a workspace today; `None` where they may not come in.
+    pub fn role(&self, workspace_id: WorkspaceId, user_id: UserId) -> Option<WorkspaceRole> {
+        self.snapshot.load().role(user_id, workspace_id).ok()
+    }
+
     /// Marked whenever a key or session is revoked or a user suspended: what is open may have to end.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()

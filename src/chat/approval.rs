@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::chat::message::Role;
 use crate::clock::Timestamp;
-use crate::id::{ApprovalId, CallId, ConversationId, MessageId, TurnId, UserId};
+use crate::id::{ApprovalId, CallId, ConversationId, MessageId, RuleId, TurnId, UserId};
 use crate::scope::WorkspaceRole;
 
 /// At most so many characters of each recent message are shown with an approval.
@@ -67,7 +67,75 @@ pub struct Vote {
     /// Changed arguments: earlier votes were about others, and no longer count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed: Option<ChangedArgs>,
+    /// It is a yes for the next times too, once the call is approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remember: Option<Box<Remember>>,
     pub at: Timestamp,
+}
+
+/// A yes for the next times too: where, for what, and how long.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Remember {
+    pub rule_id: RuleId,
+    pub scope: RememberScope,
+    #[serde(rename = "match")]
+    pub matches: RememberMatch,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// SHA-256, in hex, of the tool as it was shown: its name, description and schema.
+    pub tool_hash: String,
+    /// The voter's role.
+    pub made_as: WorkspaceRole,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RememberScope {
+    /// The approval's conversation; a fork of it has none of its rules.
+    Conversation,
+    /// Wherever its agent asks and the maker could decide.
+    Agent,
+    /// Wherever the maker could decide.
+    Workspace,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RememberMatch {
+    /// The same arguments as JSON values.
+    Exact,
+    /// Any arguments.
+    Tool,
+}
+
+/// A remembered yes, as it stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ApprovalRule {
+    pub id: RuleId,
+    pub tool: String,
+    pub scope: RememberScope,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation_id: Option<ConversationId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    #[serde(rename = "match")]
+    pub matches: RememberMatch,
+    /// The arguments that it is for, where it is for these alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub args: Option<Value>,
+    pub tool_hash: String,
+    pub made_by: UserId,
+    pub made_as: WorkspaceRole,
+    pub made_at: Timestamp,
+    /// The approval that it was made with.
+    pub approval_id: ApprovalId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_by: Option<UserId>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -100,6 +168,19 @@ pub struct ApprovalContext {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
     pub tool: ShownTool,
+    /// Where an agent works for another one: the calls above it, the first one first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parents: Vec<ParentOfApproval>,
+}
+
+/// A call of an agent that another agent works for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ParentOfApproval {
+    pub conversation_id: ConversationId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation_title: Option<String>,
+    pub agent: String,
+    pub call_id: CallId,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -187,8 +268,35 @@ impl Approval {
         }
     }
 
+    /// The rules that those who approved it made of their yes.
+    pub fn rules(&self) -> impl Iterator<Item = ApprovalRule> {
+        let args = self.changed().map_or(&self.args, |changed| &changed.args);
+        self.counting_votes().filter_map(|vote| {
+            let remember = vote.remember.as_deref()?;
+            let in_conversation = remember.scope == RememberScope::Conversation;
+            let of_agent = remember.scope == RememberScope::Agent;
+            Some(ApprovalRule {
+                id: remember.rule_id,
+                tool: self.tool.clone(),
+                scope: remember.scope,
+                conversation_id: in_conversation.then_some(self.conversation_id),
+                agent: of_agent.then(|| self.context.agent.clone()),
+                matches: remember.matches,
+                args: (remember.matches == RememberMatch::Exact).then(|| args.clone()),
+                tool_hash: remember.tool_hash.clone(),
+                made_by: vote.user_id,
+                made_as: remember.made_as,
+                made_at: vote.at,
+                approval_id: self.id,
+                expires_at: remember.expires_at,
+                revoked_at: None,
+                revoked_by: None,
+            })
+        })
+    }
+
     /// Those about the arguments as they are now.
-    fn counting_votes(&self) -> impl Iterator<Item = &Vote> {
+    pub fn counting_votes(&self) -> impl Iterator<Item = &Vote> {
         let from = self.votes.iter().rposition(|vote| vote.changed.is_some()).unwrap_or_default();
         self.votes[from..].iter()
     }

@@ -10,10 +10,12 @@ use utoipa::ToSchema;
 use crate::chat::approval::{Approval, ApprovalState, Vote, VoteDecision};
 use crate::chat::compaction::Compaction;
 use crate::chat::conversation::{ConversationChanges, ConversationInfo, ForkPoint};
-use crate::chat::message::{Call, FinishReason, Marks, Message, MessageStatus, Part, Usage};
+use crate::chat::file::FileChange;
+use crate::chat::message::{Call, FinishReason, Marks, Message, MessageStatus, Part, Progress, Usage};
+use crate::chat::question::{AnswerAction, Question};
 use crate::chat::turn::{QueuedTurn, TurnPlan};
 use crate::clock::Timestamp;
-use crate::id::{ApprovalId, CallId, CompactionId, MessageId, TurnId, UserId};
+use crate::id::{ApprovalId, CallId, CompactionId, ConversationId, MessageId, QuestionId, TurnId, UserId};
 
 /// A position in a conversation's log: 0 before the first event.
 #[derive(
@@ -37,7 +39,8 @@ impl std::fmt::Display for Seq {
 }
 
 /// Which history a position belongs to. It changes only when history was replaced (a restore from a backup).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Epoch(pub u64);
 
 impl std::fmt::Display for Epoch {
@@ -109,6 +112,7 @@ pub struct FieldError {
 pub enum WaitingFor {
     Approval,
     ClientTool,
+    /// A person's answer to what the agent asked.
     Answer,
     /// A call was started, and nobody knows what came of it.
     Resolution,
@@ -227,6 +231,8 @@ pub enum Event {
     ToolPending {
         turn_id: TurnId,
         call_id: CallId,
+        #[serde(rename = "for")]
+        waiting_for: WaitingFor,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rule: Option<String>,
     },
@@ -248,11 +254,45 @@ pub enum Event {
         /// Asked again with the same call id, it does nothing twice.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         idempotent: bool,
+        /// The conversation in which another agent works on it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        child_id: Option<ConversationId>,
     },
+    /// How far it has come. The last one stands on the call for as long as it runs.
+    #[serde(rename = "tool.progress")]
+    ToolProgress {
+        turn_id: TurnId,
+        call_id: CallId,
+        #[serde(flatten)]
+        progress: Progress,
+    },
+    /// A running tool asks whoever may write to the conversation. Until somebody answers, it stands on the call; when
+    /// the call ends, or the server starts again, the question is over.
+    #[serde(rename = "tool.asked")]
+    ToolAsked { turn_id: TurnId, call_id: CallId, question: Question },
+    /// What was filled in is told to the tool, and stands nowhere: it may be a secret.
+    #[serde(rename = "tool.answered")]
+    ToolAnswered { turn_id: TurnId, call_id: CallId, question_id: QuestionId, action: AnswerAction },
     #[serde(rename = "tool.succeeded")]
-    ToolSucceeded { turn_id: TurnId, call_id: CallId, output: String },
+    ToolSucceeded {
+        turn_id: TurnId,
+        call_id: CallId,
+        output: String,
+        /// What another agent used up; it counts for the turn.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        usage: Option<Usage>,
+        /// What it did to the conversation's files.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        files: Vec<FileChange>,
+    },
     #[serde(rename = "tool.failed")]
-    ToolFailed { turn_id: TurnId, call_id: CallId, error: String },
+    ToolFailed {
+        turn_id: TurnId,
+        call_id: CallId,
+        error: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        usage: Option<Usage>,
+    },
     #[serde(rename = "tool.denied")]
     ToolDenied {
         turn_id: TurnId,
@@ -321,7 +361,7 @@ pub enum ResumeReason {
     ProviderInterrupted,
     /// The provider found the conversation too long; less of it is sent.
     ContextTooLong,
-    /// What it waited for is there. The attempt is the same.
+    /// What it waited for is there, or its time begins anew for another reason. The attempt is the same.
     Answered,
 }
 
@@ -357,6 +397,9 @@ impl Event {
             Self::ToolPending { .. } => "tool.pending",
             Self::ToolApproved { .. } => "tool.approved",
             Self::ToolStarted { .. } => "tool.started",
+            Self::ToolProgress { .. } => "tool.progress",
+            Self::ToolAsked { .. } => "tool.asked",
+            Self::ToolAnswered { .. } => "tool.answered",
             Self::ToolSucceeded { .. } => "tool.succeeded",
             Self::ToolDenied { .. } => "tool.denied",
             Self::ToolExpired { .. } => "tool.expired",
@@ -402,6 +445,9 @@ impl Event {
             | Self::ToolPending { turn_id, .. }
             | Self::ToolApproved { turn_id, .. }
             | Self::ToolStarted { turn_id, .. }
+            | Self::ToolProgress { turn_id, .. }
+            | Self::ToolAsked { turn_id, .. }
+            | Self::ToolAnswered { turn_id, .. }
             | Self::ToolSucceeded { turn_id, .. }
             | Self::ToolDenied { turn_id, .. }
             | Self::ToolExpired { turn_id, .. }
@@ -423,6 +469,9 @@ impl Event {
             Self::ToolPending { call_id, .. }
             | Self::ToolApproved { call_id, .. }
             | Self::ToolStarted { call_id, .. }
+            | Self::ToolProgress { call_id, .. }
+            | Self::ToolAsked { call_id, .. }
+            | Self::ToolAnswered { call_id, .. }
             | Self::ToolSucceeded { call_id, .. }
             | Self::ToolFailed { call_id, .. }
             | Self::ToolDenied { call_id, .. }
@@ -435,6 +484,27 @@ impl Event {
             | Self::ApprovalClosed { call_id, .. } => Some(*call_id),
             _ => None,
         }
+    }
+
+    /// Whether the audit tells of it: what people and the policy decided, and what ran.
+    pub const fn is_audited(&self) -> bool {
+        matches!(
+            self,
+            Self::ApprovalRequested { .. }
+                | Self::ApprovalVoted { .. }
+                | Self::ApprovalDecided { .. }
+                | Self::ApprovalClosed { .. }
+                | Self::ToolStarted { .. }
+                | Self::ToolSucceeded { .. }
+                | Self::ToolFailed { .. }
+                | Self::ToolDenied { .. }
+                | Self::ToolExpired { .. }
+                | Self::ToolCancelled { .. }
+                | Self::ToolUnknown { .. }
+                | Self::ToolResolved { .. }
+                | Self::BranchDeleted { .. }
+                | Self::ConversationDeleted { .. }
+        )
     }
 
     /// Whether this event is the last one of its turn.

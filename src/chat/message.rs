@@ -6,10 +6,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::chat::event::Resolution;
+use crate::chat::question::Question;
 use crate::clock::Timestamp;
-use crate::id::{CallId, FileId, MessageId, TurnId};
+use crate::id::{CallId, ConversationId, FileId, MessageId, TurnId};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Hash, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     User,
@@ -115,6 +117,10 @@ pub enum Part {
     },
     File {
         file_id: FileId,
+        name: String,
+        media_type: String,
+        /// In bytes.
+        size: u64,
     },
     Source {
         url: String,
@@ -234,9 +240,31 @@ pub struct Call {
     /// What in the policy let it run, asked about it or denied it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
+    /// What a person said of it when nobody knew how it had ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved: Option<Resolution>,
     /// The unknown call that this one does again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_of: Option<CallId>,
+    /// The conversation in which another agent works on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child_id: Option<ConversationId>,
+    /// What it said last of how far it has come, while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
+    /// What it asks a person, while it runs and nobody has answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<Question>,
+}
+
+/// How far a call has come, in its tool's own words.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Progress {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// From 0 to 1, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fraction: Option<f64>,
 }
 
 impl CallState {

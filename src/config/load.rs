@@ -106,7 +106,7 @@ impl Config {
     /// What no single value can say; fills in the default agent and makes the prompts' paths whole.
     fn check(&mut self, base: &Path) -> Result<(), Error> {
         if self.agents.is_empty() {
-            self.agents.insert(DEFAULT_AGENT.to_owned(), Agent::default());
+            self.agents.insert(DEFAULT_AGENT.to_owned(), Agent::of_a_newcomer());
         }
         let wrong = |key: String, problem: String| Err(self.error(&key, problem));
         let providers =
@@ -136,6 +136,11 @@ impl Config {
                 return wrong(format!("agents.{name}.model"), "expected a model or \"auto\"".to_owned());
             }
         }
+        for (name, server) in &self.mcp {
+            if let Err(Misconfigured { key, detail }) = server.check(name) {
+                return wrong(key, detail);
+            }
+        }
         for (name, tool) in &self.tools {
             if let Err(Misconfigured { key, detail }) = tool.check(name) {
                 return wrong(key, detail);
@@ -147,6 +152,10 @@ impl Config {
                 "limits.message_bytes".to_owned(),
                 format!("expected at most limits.body_bytes ({body}), found {message}"),
             );
+        }
+        if self.email.smtp.is_some() && self.email.from.is_none() {
+            let expected = "is missing; expected a sender such as \"Weir <weir@example.com>\"";
+            return wrong("email.from".to_owned(), expected.to_owned());
         }
         if self.limits.queue_per_conversation > MAX_QUEUED_TURNS {
             let found = self.limits.queue_per_conversation;
@@ -166,6 +175,9 @@ impl Config {
             for path in [&mut issuer.secret_file, &mut issuer.public_key_file].into_iter().flatten() {
                 *path = base.join(&*path);
             }
+        }
+        for directory in self.mcp.values_mut().filter_map(|server| server.cwd.as_mut()) {
+            *directory = base.join(&*directory);
         }
         let prompts = self.agents.values_mut().filter_map(|agent| agent.prompt.as_mut());
         let keys = self.providers.values_mut().filter_map(|provider| provider.api_key_file.as_mut());

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::de::{Error, Unexpected};
@@ -79,6 +80,27 @@ pub fn socket_addr<'de, D: Deserializer<'de>>(d: D) -> Result<SocketAddr, D::Err
 
 pub fn optional_socket_addr<'de, D: Deserializer<'de>>(d: D) -> Result<Option<SocketAddr>, D::Error> {
     parsed(d, SOCKET_ADDR).map(Some)
+}
+
+pub fn durations<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Duration>, D::Error> {
+    let spans = Vec::<Span>::deserialize(d)?;
+    Ok(spans.into_iter().map(|span| span.0).collect())
+}
+
+struct Span(Duration);
+
+impl FromStr for Span {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        humantime_serde::re::humantime::parse_duration(text).map(Self).map_err(|_| ())
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        parsed(d, r#"a time such as "5m""#)
+    }
 }
 
 pub fn log_filter<'de, D: Deserializer<'de>>(d: D) -> Result<String, D::Error> {

@@ -1,4 +1,4 @@
-//! The two databases: whether they are whole, and whether this program knows their schema.
+//! The databases: whether they are whole, and whether this program knows their schema.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::Check;
 use crate::clock::Timestamp;
-use crate::{auth, store};
+use crate::{auth, notify, store};
 
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -28,7 +28,7 @@ struct Kind {
     latest: &'static str,
 }
 
-const KINDS: [Kind; 2] = [
+const KINDS: [Kind; 3] = [
     Kind {
         file: "control.db",
         schema: auth::SCHEMA,
@@ -38,6 +38,7 @@ const KINDS: [Kind; 2] = [
             UNION ALL SELECT max(last_used_at) FROM sessions UNION ALL SELECT max(created_at) FROM setup_codes)",
     },
     Kind { file: "weir.db", schema: store::SCHEMA, latest: "SELECT max(active_at) FROM conversations" },
+    Kind { file: "notify.db", schema: notify::SCHEMA, latest: "SELECT max(created_at) FROM deliveries" },
 ];
 
 pub fn check(data: &Path) -> Databases {

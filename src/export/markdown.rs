@@ -34,7 +34,7 @@ pub fn message(message: &Message, calls: &[Call], out: &mut Vec<u8>) {
                     }
                 }
             }
-            Part::File { file_id } => put(out, &format!("_File: {file_id}_\n")),
+            Part::File { name, .. } => put(out, &format!("_File: {name}_\n")),
             Part::Source { url, title } => {
                 put(out, &format!("_Source: {}_ <{url}>\n", title.as_deref().unwrap_or("")));
             }

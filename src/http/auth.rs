@@ -14,14 +14,16 @@ use subtle::ConstantTimeEq;
 use tracing::Span;
 
 use super::State;
+use super::edge::Place;
 use super::problem::{Error, Result};
 use super::routes::Rule;
 use crate::auth::AuthError;
 use crate::chat::conversation::Visibility;
 use crate::id::{
-    ApprovalId, CallId, CompactionId, ConversationId, ImportId, KeyId, MessageId, SessionId, TurnId,
+    ApprovalId, CallId, CompactionId, ConversationId, DeliveryId, FileId, ImportId, KeyId, MemoryId,
+    MessageId, RuleId, SessionId, TurnId, WebhookId, WorkspaceId,
 };
-use crate::scope::{Permission, Scope, WorkspaceRole};
+use crate::scope::{Caller, Permission, Scope, WorkspaceRole};
 use crate::store::ConversationRow;
 
 /// An id that the caller may use in the way that the route's rule says.
@@ -111,6 +113,15 @@ impl FromRequestParts<State> for Scope {
     }
 }
 
+impl FromRequestParts<State> for Caller {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self> {
+        let scope = Scope::from_request_parts(parts, state).await?;
+        Ok(scope.caller(parts.extensions.get::<Place>().and_then(|place| place.address)))
+    }
+}
+
 impl FromRequestParts<State> for Owned<ConversationId> {
     type Rejection = Error;
 
@@ -179,11 +190,36 @@ impl FromRequestParts<State> for ApprovalInPath {
     }
 }
 
+/// The id of a remembered rule in the path. Whether the caller sees it, the store is asked.
+pub struct RuleInPath(pub RuleId);
+
+impl FromRequestParts<State> for RuleInPath {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self> {
+        path_id(parts, state, "rule_id").await.map(Self)
+    }
+}
+
+/// The id of a note in the path. Whether it is the caller's, the store is asked.
+pub struct MemoryInPath(pub MemoryId);
+
+impl FromRequestParts<State> for MemoryInPath {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self> {
+        path_id(parts, state, "memory_id").await.map(Self)
+    }
+}
+
 /// A call of a conversation that the caller may use so.
 pub struct OwnedCall {
     pub id: CallId,
     pub turn_id: TurnId,
     pub conversation_id: ConversationId,
+    pub workspace_id: WorkspaceId,
+    /// That answers in the conversation.
+    pub agent: String,
 }
 
 impl FromRequestParts<State> for OwnedCall {
@@ -194,8 +230,10 @@ impl FromRequestParts<State> for OwnedCall {
         let id: CallId = path_id(parts, state, "call_id").await?;
         let found = state.runtime().store().place_of_call(&scope, id).await?;
         let (conversation_id, turn_id) = found.ok_or_else(Error::not_found)?;
-        Owned::<ConversationId>::check(state, &scope, access, conversation_id).await?;
-        Ok(Self { id, turn_id, conversation_id })
+        let owned = Owned::<ConversationId>::check(state, &scope, access, conversation_id).await?;
+        let info = &owned.conversation().info;
+        let (workspace_id, agent) = (info.workspace_id, info.agent.clone());
+        Ok(Self { id, turn_id, conversation_id, workspace_id, agent })
     }
 }
 
@@ -221,6 +259,17 @@ impl FromRequestParts<State> for KeyInPath {
     }
 }
 
+/// The id of a file in the path. Whether the caller sees it, the store is asked.
+pub struct FileInPath(pub FileId);
+
+impl FromRequestParts<State> for FileInPath {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self> {
+        path_id(parts, state, "file_id").await.map(Self)
+    }
+}
+
 /// The id of an import in the path.
 pub struct ImportInPath(pub ImportId);
 
@@ -229,6 +278,28 @@ impl FromRequestParts<State> for ImportInPath {
 
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self> {
         path_id(parts, state, "import_id").await.map(Self)
+    }
+}
+
+/// The id of a webhook in the path.
+pub struct WebhookInPath(pub WebhookId);
+
+impl FromRequestParts<State> for WebhookInPath {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self> {
+        path_id(parts, state, "webhook_id").await.map(Self)
+    }
+}
+
+/// The id of a delivery that stands behind a webhook's in the path.
+pub struct DeliveryInPath(pub DeliveryId);
+
+impl FromRequestParts<State> for DeliveryInPath {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self> {
+        path_id(parts, state, "delivery_id").await.map(Self)
     }
 }
 

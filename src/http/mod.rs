@@ -16,6 +16,7 @@ pub mod openapi;
 mod prefer;
 mod problem;
 mod query;
+mod range;
 mod rate;
 mod routes;
 mod slots;
@@ -40,7 +41,10 @@ use secrecy::SecretString;
 use crate::auth::Directory;
 use crate::provider::Provider;
 use crate::runtime::Runtime;
+use crate::runtime::files::Files;
 use crate::runtime::import::Imports;
+use crate::runtime::notify::{Mails, Webhooks};
+use crate::tool::mcp::Servers;
 use rate::Rates;
 use slots::Slots;
 
@@ -72,6 +76,8 @@ pub struct Options {
     pub metrics_token: Option<SecretString>,
 }
 
+pub use native::mcp::CALLBACK as MCP_CALLBACK;
+
 /// What every handler works with. Cheap to clone.
 #[derive(Clone)]
 pub struct State(Arc<Shared>);
@@ -86,6 +92,9 @@ struct Shared {
     slots: Slots,
     stopping: AtomicBool,
     imports: OnceLock<Imports>,
+    webhooks: OnceLock<Webhooks>,
+    mails: OnceLock<Mails>,
+    mcp: OnceLock<Servers>,
 }
 
 impl State {
@@ -99,7 +108,8 @@ impl State {
         let rates = Rates::new(options.requests_per_minute.unwrap_or(REQUESTS_PER_MINUTE));
         let slots = Slots::new(options.streams_per_user.unwrap_or(STREAMS_PER_USER));
         let stopping = AtomicBool::new(false);
-        let imports = OnceLock::new();
+        let (imports, webhooks, mails, mcp) =
+            (OnceLock::new(), OnceLock::new(), OnceLock::new(), OnceLock::new());
         Self(Arc::new(Shared {
             runtime,
             directory,
@@ -110,6 +120,9 @@ impl State {
             slots,
             stopping,
             imports,
+            webhooks,
+            mails,
+            mcp,
         }))
     }
 
@@ -118,6 +131,46 @@ impl State {
         // Given twice, the first ones stay.
         let _ = self.0.imports.set(imports);
         self
+    }
+
+    fn files(&self) -> problem::Result<&Files> {
+        let closed = || problem::Error::new(problem::Kind::Unavailable, "this server keeps no files");
+        self.runtime().files().ok_or_else(closed)
+    }
+
+    /// Tells others from now on.
+    pub fn with_webhooks(self, webhooks: Webhooks) -> Self {
+        // Given twice, the first ones stay.
+        let _ = self.0.webhooks.set(webhooks);
+        self
+    }
+
+    fn webhooks(&self) -> problem::Result<&Webhooks> {
+        let closed = || problem::Error::new(problem::Kind::Unavailable, "this server has no webhooks");
+        self.0.webhooks.get().ok_or_else(closed)
+    }
+
+    /// Writes mails from now on.
+    pub fn with_mails(self, mails: Mails) -> Self {
+        // Given twice, the first ones stay.
+        let _ = self.0.mails.set(mails);
+        self
+    }
+
+    /// `None` where this server writes none.
+    fn mails(&self) -> Option<&Mails> {
+        self.0.mails.get()
+    }
+
+    /// The MCP servers that operators look after here.
+    pub fn with_mcp(self, servers: Servers) -> Self {
+        // Given twice, the first ones stay.
+        let _ = self.0.mcp.set(servers);
+        self
+    }
+
+    fn mcp(&self) -> &Servers {
+        self.0.mcp.get_or_init(Servers::default)
     }
 
     fn imports(&self) -> problem::Result<&Imports> {

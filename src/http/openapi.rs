@@ -39,8 +39,12 @@ pub fn document() -> String {
         (name = "messages", description = "The nodes of the tree, and how one is sent"),
         (name = "turns", description = "One run of the agent, from an input to a terminal state"),
         (name = "queue", description = "Sends that wait until their branch is free"),
+        (name = "files", description = "What messages carry, and what tools write"),
+        (name = "approvals", description = "What waits for people, and what they decided"),
         (name = "imports", description = "Conversations that come from elsewhere, and go there"),
         (name = "streams", description = "Follow a log: replay, then live, from any cursor"),
+        (name = "webhooks", description = "Where others are told of what happens"),
+        (name = "search", description = "What was ever said, by its words"),
         (name = "people", description = "Who comes in, and with what"),
         (name = "catalogue", description = "Who answers, and with which models"),
         (name = "operations", description = "For those who run the server"),
@@ -78,7 +82,7 @@ pub fn describe(rule: Rule, paths: &mut Paths) {
                     operation.description = Some(said + &needs);
                     vec![SecurityRequirement::new::<_, _, &str>(BEARER, [])]
                 }
-                Rule::AnyScope | Rule::Account | Rule::Metrics => {
+                Rule::AnyScope | Rule::Account | Rule::Admin | Rule::Operator | Rule::Metrics => {
                     vec![SecurityRequirement::new::<_, _, &str>(BEARER, [])]
                 }
                 Rule::Socket => {

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use super::rate::Left;
 use crate::auth::AuthError;
+use crate::blob;
 use crate::chat::approval::VoteRefusal;
 use crate::chat::conversation::Refusal;
 use crate::chat::event::{FieldError, InvalidCursor, Problem};
@@ -68,6 +69,8 @@ problems! {
     NotQueued = "turn-not-queued", 409, "The turn is not queued";
     KeyReused = "idempotency-key-reused", 409, "The idempotency key was used with another request";
     TooLarge = "payload-too-large", 413, "The request is too large";
+    QuotaExceeded = "quota-exceeded", 413, "There is no room for the file";
+    RangeNotSatisfiable = "range-not-satisfiable", 416, "There is no such stretch";
     /// The request came under a name that is not this server's.
     Misdirected = "misdirected", 421, "This is another server";
     UnsupportedMediaType = "unsupported-media-type", 415, "The body has to be JSON";
@@ -130,15 +133,17 @@ impl Error {
         error
     }
 
-    /// What went wrong inside is for the log alone.
-    /// What a tool's schema says about arguments.
-    pub fn invalid_args(errors: Vec<FieldError>) -> Self {
-        let mut error = Self::new(Kind::InvalidRequest, "the arguments are not what the tool takes");
-        let below = |error: FieldError| FieldError { pointer: format!("/args{}", error.pointer), ..error };
+    /// What a tool's schema says about the value at `pointer`.
+    pub fn invalid_below(pointer: &str, errors: Vec<FieldError>) -> Self {
+        let mut error =
+            Self::new(Kind::InvalidRequest, format!("{pointer}: that is not what the tool takes"));
+        let below =
+            |error: FieldError| FieldError { pointer: format!("{pointer}{}", error.pointer), ..error };
         error.0.problem.errors = errors.into_iter().map(below).collect();
         error
     }
 
+    /// What went wrong inside is for the log alone.
     pub fn internal(cause: &dyn std::fmt::Display) -> Self {
         tracing::error!(%cause, "a request failed");
         Self::new(Kind::Internal, "the request could not be carried out")
@@ -241,6 +246,38 @@ impl From<runtime::import::Error> for Error {
     }
 }
 
+impl From<runtime::files::Error> for Error {
+    fn from(error: runtime::files::Error) -> Self {
+        let detail = error.to_string();
+        match error {
+            runtime::files::Error::TooLarge(_) => Self::new(Kind::TooLarge, detail),
+            runtime::files::Error::NoRoom(_) => Self::new(Kind::QuotaExceeded, detail),
+            runtime::files::Error::Empty | runtime::files::Error::TooManyPixels => Self::invalid("", detail),
+            runtime::files::Error::TooMany => {
+                Self::new(Kind::RateLimited, detail).retry_after(Duration::from_secs(5))
+            }
+            runtime::files::Error::Blob(blob::Error::Full) => Self::new(Kind::StorageFull, detail),
+            runtime::files::Error::Blob(_) => Self::internal(&error),
+            runtime::files::Error::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<runtime::search::Error> for Error {
+    fn from(error: runtime::search::Error) -> Self {
+        let detail = error.to_string();
+        match error {
+            runtime::search::Error::NotYet | runtime::search::Error::Index(_) => {
+                Self::new(Kind::Unavailable, detail).retry_after(Duration::from_secs(5))
+            }
+            runtime::search::Error::Busy => {
+                Self::new(Kind::RateLimited, detail).retry_after(Duration::from_secs(1))
+            }
+            runtime::search::Error::Store(error) => error.into(),
+        }
+    }
+}
+
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         let detail = refusal.to_string();
@@ -252,7 +289,9 @@ impl From<Refusal> for Error {
             Refusal::QueueFull | Refusal::TooManyTurns => {
                 Self::new(Kind::RateLimited, detail).retry_after(Duration::from_secs(5))
             }
-            Refusal::Inherited { .. } | Refusal::NotWaiting { .. } => Self::new(Kind::Conflict, detail),
+            Refusal::Inherited { .. } | Refusal::NotWaiting { .. } | Refusal::TooLateToRetry { .. } => {
+                Self::new(Kind::Conflict, detail)
+            }
             Refusal::NotAsked { .. } | Refusal::Vote(VoteRefusal::Closed(_) | VoteRefusal::Expired) => {
                 Self::new(Kind::ApprovalClosed, detail)
             }
@@ -304,6 +343,7 @@ impl From<Conflict> for Error {
             Conflict::DuplicateIdempotencyKey => {
                 Self::new(Kind::KeyReused, "the idempotency key was used before")
             }
+            Conflict::NoRoom { what } => Self::new(Kind::QuotaExceeded, what),
             Conflict::MessageNotOpen(_) | Conflict::ContentMismatch(_) | Conflict::Constraint(_) => {
                 Self::internal(&conflict)
             }

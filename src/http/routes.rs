@@ -15,9 +15,9 @@ use super::auth::{bearer, check_token};
 use super::cookie;
 use super::edge::Place;
 use super::native::{
-    agents, approvals, branches, compactions, context, conversations, events, exports, feed, forks, imports,
-    keys, messages, meta, models, operations, queue, regenerate, sessions, sign_in, tokens, tool_calls, tree,
-    turns,
+    agents, approval_rules, approvals, audit, branches, compactions, context, conversations, email, events,
+    exports, feed, files, forks, imports, keys, mcp, memories, messages, meta, models, operations, people,
+    queue, regenerate, search, sessions, sign_in, tokens, tool_calls, tree, turns, webhooks,
 };
 use super::openapi;
 use super::prefer::Answer;
@@ -25,9 +25,9 @@ use super::problem::{Error, Kind, Result};
 use super::rate::Left;
 use super::ws;
 use crate::auth::AuthError;
-use crate::scope::{Credential, Permission, Scope};
+use crate::scope::{Credential, Permission, Scope, WorkspaceRole};
 use Permission::{ApprovalsDecide, ConversationsRead, ConversationsWrite};
-use Rule::{Account, AnyScope, Metrics, Public, SignedIn, Socket};
+use Rule::{Account, Admin, AnyScope, Metrics, Operator, Public, SignedIn, Socket};
 
 /// Who may use a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,10 @@ pub enum Rule {
     Account,
     /// Anyone who signs in with the header, or with the first frame.
     Socket,
+    /// An admin of the workspace: what is here is about everybody's. A token for some conversations is for nothing else.
+    Admin,
+    /// An admin of the workspace that the server was installed with: what concerns all workspaces.
+    Operator,
     /// Whoever has the operator's token.
     Metrics,
 }
@@ -82,15 +86,35 @@ fn table() -> Vec<(Rule, Route)> {
         (SignedIn(ConversationsRead), routes!(turns::events)),
         (SignedIn(ApprovalsDecide), routes!(approvals::list)),
         (SignedIn(ApprovalsDecide), routes!(approvals::get)),
+        (SignedIn(ApprovalsDecide), routes!(people::of_approval)),
         (SignedIn(ApprovalsDecide), routes!(approvals::decide)),
         (SignedIn(ApprovalsDecide), routes!(approvals::decide_many)),
+        (SignedIn(ApprovalsDecide), routes!(approval_rules::list)),
+        (SignedIn(ApprovalsDecide), routes!(approval_rules::revoke)),
+        (Admin, routes!(audit::list)),
         (SignedIn(ConversationsWrite), routes!(tool_calls::result)),
         (SignedIn(ConversationsWrite), routes!(tool_calls::resolve)),
+        (SignedIn(ConversationsWrite), routes!(tool_calls::answer)),
+        (Operator, routes!(mcp::list)),
+        (Operator, routes!(mcp::connect)),
+        (Operator, routes!(mcp::callback)),
+        (Operator, routes!(mcp::refresh)),
+        (SignedIn(ConversationsRead), routes!(memories::list)),
+        (SignedIn(ConversationsWrite), routes!(memories::create)),
+        (SignedIn(ConversationsWrite), routes!(memories::change)),
+        (SignedIn(ConversationsWrite), routes!(memories::delete)),
+        (SignedIn(ConversationsWrite), routes!(files::create)),
+        (SignedIn(ConversationsRead), routes!(files::list)),
+        (SignedIn(ConversationsRead), routes!(files::get)),
+        (SignedIn(ConversationsRead), routes!(files::content)),
+        (SignedIn(ConversationsWrite), routes!(files::delete)),
+        (SignedIn(ConversationsRead), routes!(files::of_conversation)),
         (SignedIn(ConversationsWrite), routes!(imports::create)),
         (SignedIn(ConversationsRead), routes!(imports::list)),
         (SignedIn(ConversationsRead), routes!(imports::get)),
         (SignedIn(ConversationsRead), routes!(imports::report)),
         (SignedIn(ConversationsWrite), routes!(imports::cancel)),
+        (SignedIn(ConversationsRead), routes!(search::search)),
         (SignedIn(ConversationsRead), routes!(feed::follow)),
         (SignedIn(ConversationsRead), routes!(agents::list)),
         (SignedIn(ConversationsRead), routes!(models::list)),
@@ -102,9 +126,21 @@ fn table() -> Vec<(Rule, Route)> {
         (AnyScope, routes!(tokens::mint)),
         (Account, routes!(sessions::list)),
         (Account, routes!(sessions::end)),
+        (Account, routes!(email::get)),
+        (Account, routes!(email::update)),
+        (Account, routes!(email::confirm)),
         (Account, routes!(keys::list)),
         (Account, routes!(keys::create)),
         (Account, routes!(keys::revoke)),
+        (Admin, routes!(webhooks::create)),
+        (Admin, routes!(webhooks::list)),
+        (Admin, routes!(webhooks::get)),
+        (Admin, routes!(webhooks::update)),
+        (Admin, routes!(webhooks::delete)),
+        (Admin, routes!(webhooks::rotate)),
+        (Admin, routes!(webhooks::deliveries)),
+        (Admin, routes!(webhooks::redeliver)),
+        (Admin, routes!(webhooks::test)),
         (Public, routes!(meta::get)),
         (Public, routes!(operations::healthz)),
         (Public, routes!(operations::readyz)),
@@ -149,7 +185,7 @@ async fn enforce(Given((state, rule)): Given<(State, Rule)>, request: Request, n
         Err(error) => return error.into_response(),
     };
     parts.extensions.insert(rule);
-    let is_upload = parts.method == Method::POST && parts.uri.path() == imports::PATH;
+    let is_upload = parts.method == Method::POST && matches!(parts.uri.path(), imports::PATH | files::PATH);
     let patience = match Answer::from_request_parts(&mut parts, &state).await {
         _ if is_upload => state.limits().upload_time,
         Ok(Answer::After(wait)) => state.limits().answer_time + wait,
@@ -191,6 +227,22 @@ async fn authorise(state: &State, rule: Rule, parts: &Parts, place: &Place) -> R
         },
         Rule::SignedIn(permission) => with(permission, sign_in(state, parts, place).await?)?,
         Rule::AnyScope => sign_in(state, parts, place).await?,
+        Rule::Admin => {
+            let scope = with(Permission::Admin, sign_in(state, parts, place).await?)?;
+            match scope.only.is_none() && scope.role >= WorkspaceRole::Admin {
+                true => scope,
+                false => return Err(Error::forbidden("this is for admins of the workspace")),
+            }
+        }
+        // Whoever runs this server.
+        Rule::Operator => {
+            let scope = with(Permission::Admin, sign_in(state, parts, place).await?)?;
+            let here = scope.workspace_id == state.directory().default_workspace();
+            match here && scope.only.is_none() && scope.role >= WorkspaceRole::Admin {
+                true => scope,
+                false => return Err(Error::forbidden("this is for admins of the server's first workspace")),
+            }
+        }
         Rule::Account => {
             let scope = sign_in(state, parts, place).await?;
             match scope.credential {

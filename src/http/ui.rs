@@ -26,7 +26,7 @@ struct Built;
 
 /// The page runs its own files and talks to its own server, and nothing that it shows can change that.
 const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; \
      connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; \
      require-trusted-types-for 'script'; trusted-types 'none'",
 );
@@ -57,7 +57,9 @@ pub fn router() -> Router<State> {
         .route("/", page.clone())
         .route("/setup", page.clone())
         .route("/sign-in", page.clone())
-        .route("/c/{id}", page)
+        .route("/c/{id}", page.clone())
+        .route("/approvals", page.clone())
+        .route("/approvals/{id}", page)
         .route("/favicon.svg", icon)
         .route("/theme.js", theme)
         .route("/assets/{*path}", asset)

@@ -97,6 +97,7 @@ impl Plan {
             })),
             archived: false,
             created_at,
+            parent: None,
         };
         let mut compactions = Vec::new();
         if let Some(own) = own {
@@ -308,7 +309,11 @@ fn proposed(
         output: call.output.clone(),
         error: call.error.clone(),
         rule: None,
+        resolved: None,
         retry_of: None,
+        child_id: None,
+        progress: None,
+        question: None,
     }
 }
 

@@ -213,8 +213,8 @@ fn node(Exported { message, calls, marks }: Exported) -> Node {
                 Piece::Call(Call { external_id, name, args_text, discarded, output, error, state })
             }
             // The file itself is not in the export.
-            Part::File { file_id } => {
-                Piece::Part(Part::Notice { code: "attachment".to_owned(), text: file_id.to_string() })
+            Part::File { name, .. } => {
+                Piece::Part(Part::Notice { code: "attachment".to_owned(), text: name })
             }
             part @ (Part::Text { .. }
             | Part::Reasoning { .. }

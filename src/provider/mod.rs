@@ -11,6 +11,7 @@ mod demo;
 mod endpoint;
 mod failure;
 mod families;
+mod files;
 mod kind;
 mod lenient;
 mod model;
@@ -30,6 +31,7 @@ mod wire;
 pub use caps::Caps;
 pub use decode::{decode, decode_within};
 pub use failure::{Failure, FailureKind};
+pub use files::Files;
 pub use kind::Kind;
 pub use model::{Capability, InputKind, Model, choose};
 pub use options::{Misconfigured, Options, connect};
@@ -73,6 +75,8 @@ pub struct Request {
     pub purpose: Purpose,
     pub model: String,
     pub prompt: Prompt,
+    /// Of those that the prompt names; of another one the model is told that it does not see it.
+    pub files: Files,
     pub tools: Vec<ToolSpec>,
     /// As OpenAI's chat completions take it; translated for the others.
     pub tool_choice: Option<Value>,
@@ -90,6 +94,7 @@ impl Request {
             purpose: Purpose::default(),
             model: model.into(),
             prompt,
+            files: Files::default(),
             tools: Vec::new(),
             tool_choice: None,
             settings: Settings::default(),

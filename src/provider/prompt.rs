@@ -7,13 +7,13 @@ use crate::chat::message::{Opaque, Part};
 use crate::id::CallId;
 use crate::provider::Kind;
 
-/// What a person sent, as text. A file is named: its content is not part of a prompt.
+/// What a person sent, as text. A file is named.
 pub(crate) fn user_text(parts: &[Part]) -> String {
     let texts: Vec<String> = parts
         .iter()
         .filter_map(|part| match part {
             Part::Text { text } => Some(text.clone()),
-            Part::File { file_id } => Some(format!("[file {file_id}]")),
+            Part::File { name, media_type, size, .. } => Some(in_words(name, media_type, Some(*size))),
             Part::Source { url, title } => {
                 Some(title.as_ref().map_or_else(|| url.clone(), |title| format!("{title} <{url}>")))
             }
@@ -21,6 +21,12 @@ pub(crate) fn user_text(parts: &[Part]) -> String {
         })
         .collect();
     texts.join("\n\n")
+}
+
+/// A file that the model does not see.
+pub(crate) fn in_words(name: &str, media_type: &str, size: Option<u64>) -> String {
+    let size = size.map_or_else(String::new, |size| format!(", {size} bytes"));
+    format!("[File \"{name}\": {media_type}{size}; it is not shown to you.]")
 }
 
 /// A call's arguments as the JSON object that providers insist on: verbatim where it is one. What the model wrote

@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use minijinja::{Environment, context};
 use parking_lot::Mutex;
+use serde_json::json;
 
+use crate::chat::context::ToolSpec;
 use crate::chat::event::Settings;
 use crate::chat::policy::Policy;
 use crate::chat::turn::{Limits, Recovery};
 use crate::clock::Timestamp;
 use crate::provider::{self, Model, Provider};
+use crate::tool::AGENTS;
 
 /// The agent that is asked where nobody names one.
 pub const DEFAULT_AGENT: &str = "default";
@@ -66,6 +69,8 @@ pub struct Agent {
     pub options: AgentOptions,
     pub provider: Arc<dyn Provider>,
     pub prefill: bool,
+    /// As another agent is told of it.
+    pub as_tool: ToolSpec,
     prompts: Environment<'static>,
     /// What was found out about the models that were asked for, `auto` among them.
     known: Mutex<HashMap<String, Model>>,
@@ -84,7 +89,8 @@ impl Agent {
         let bad =
             |error: minijinja::Error| BadPrompt { agent: options.id.clone(), reason: error.to_string() };
         prompts.add_template_owned("system", options.prompt.clone()).map_err(bad)?;
-        Ok(Self { prefill: options.prefill, options, provider, prompts, known: Mutex::default() })
+        let as_tool = as_tool(&options);
+        Ok(Self { prefill: options.prefill, as_tool, options, provider, prompts, known: Mutex::default() })
     }
 
     /// The model to ask: the one that was asked for, else the agent's.
@@ -137,6 +143,26 @@ impl Agent {
                 None
             }
         }
+    }
+}
+
+fn as_tool(options: &AgentOptions) -> ToolSpec {
+    let what = options.description.as_deref().unwrap_or(&options.name);
+    ToolSpec {
+        name: format!("{AGENTS}{}", options.id),
+        description: format!("Gives a task to another agent and returns what it answers. The agent: {what}"),
+        schema: json!({
+            "type": "object",
+            "properties": {
+                "task": {
+                    "type": "string",
+                    "minLength": 1,
+                    "description": "All that the agent needs to know: it does not see this conversation.",
+                },
+            },
+            "required": ["task"],
+            "additionalProperties": false,
+        }),
     }
 }
 

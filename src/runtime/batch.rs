@@ -9,7 +9,8 @@ use crate::chat::message::Opaque;
 use crate::chat::turn::{Effect, Input, ModelOutput, Stamp};
 use crate::clock::Timestamp;
 use crate::id::{ConversationId, MessageId, TurnId};
-use crate::store::{Job, Record};
+use crate::scope::Caller;
+use crate::store::{Audit, Job, Record};
 
 use super::frame::{Frame, Framer};
 use super::open_text::OpenTexts;
@@ -32,6 +33,8 @@ pub struct Batch {
     /// those before it: in the usual batch nothing is copied.
     folded: usize,
     pub effects: Vec<Effect>,
+    /// Who asked for it, where somebody did.
+    caller: Option<Caller>,
 }
 
 impl Batch {
@@ -45,7 +48,12 @@ impl Batch {
             entries: Vec::new(),
             folded: 0,
             effects: Vec::new(),
+            caller: None,
         }
+    }
+
+    pub fn asked_by(self, caller: Option<Caller>) -> Self {
+        Self { caller, ..self }
     }
 
     pub fn is_full(&self) -> bool {
@@ -162,6 +170,12 @@ impl Batch {
                 Entry::Event(event) => Record::Event { conversation_id, prev, at, event: event.clone() },
                 Entry::Delta(delta) => Record::Delta { conversation_id, prev, delta: delta.clone() },
             });
+            if let Entry::Event(event) = entry
+                && event.is_audited()
+            {
+                let (seq, salt, caller) = (prev.plus(1), rand::random(), self.caller.clone());
+                records.push(Record::Audit(Audit { conversation_id, seq, salt, caller }));
+            }
         }
         records.extend(extra);
         Job { conversation_id: self.conversation_id, expected_last_seq: self.start, records }

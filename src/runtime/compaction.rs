@@ -79,7 +79,8 @@ pub(super) async fn summarise(
     let before = path.compactions.last();
 
     let settings = Settings { max_output_tokens: Some(SUMMARY_TOKENS), ..Settings::default() };
-    let call = Call { agent, model: &model, settings: &settings, tools: &[], at: shared.clock.now() };
+    let call =
+        Call { agent, model: &model, settings: &settings, tools: &[], memories: &[], at: shared.clock.now() };
     let system = instructions(wanted.instructions.as_deref());
     let room = call.budget().saturating_sub(tokens::of_text(&system));
     let text = material(before, old, room);

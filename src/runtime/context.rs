@@ -1,15 +1,16 @@
 //! What the next model call of a path would be given.
 
 use super::agent::Agent;
-use super::{Error, Runtime, Shared, tool};
+use super::{Error, Runtime, Shared, attached, tool, tools};
 use crate::chat::context::{self, Context, Fate, FateState, Given, Reason, ToolSpec, tokens};
 use crate::chat::event::{Cursor, Settings};
+use crate::chat::memory::Memory;
 use crate::chat::message::Role;
 use crate::clock::Timestamp;
-use crate::id::{CompactionId, ConversationId, MessageId};
+use crate::id::{CompactionId, ConversationId, MessageId, UserId, WorkspaceId};
 use crate::provider::Model;
 use crate::scope::Scope;
-use crate::store::{PathNode, PromptPath};
+use crate::store::{self, PathNode, PromptPath};
 
 /// A model call in the making.
 pub(super) struct Call<'a> {
@@ -17,6 +18,8 @@ pub(super) struct Call<'a> {
     pub model: &'a Model,
     pub settings: &'a Settings,
     pub tools: &'a [ToolSpec],
+    /// What the agent noted about whoever asks.
+    pub memories: &'a [Memory],
     /// When the turn began: what the system prompt calls today.
     pub at: Timestamp,
 }
@@ -34,14 +37,23 @@ impl Call<'_> {
         leaf: MessageId,
     ) -> Result<Option<PromptPath>, Error> {
         let bytes = tokens::bytes_for(self.budget());
-        Ok(shared.store.prompt_path(id, leaf, bytes).await?)
+        let Some(mut path) = shared.store.prompt_path(id, leaf, bytes).await? else { return Ok(None) };
+        attached::tell(shared, &mut path, self.model, bytes as u64).await?;
+        Ok(Some(path))
+    }
+
+    fn system(&self) -> Option<String> {
+        match (self.agent.system_prompt(self.at), tools::told(self.memories)) {
+            (Some(prompt), Some(noted)) => Some(format!("{}\n\n{noted}", prompt.trim_end())),
+            (prompt, noted) => prompt.or(noted),
+        }
     }
 
     /// `budget`: less than the usual one, where that turned out to be too much.
     pub fn given(&self, path: PromptPath, budget: u64) -> Given {
         let PromptPath { mut compactions, above, messages, pinned, .. } = path;
         Given {
-            system: self.agent.system_prompt(self.at),
+            system: self.system(),
             tools: self.tools.to_vec(),
             compaction: compactions.pop(),
             above,
@@ -49,6 +61,20 @@ impl Call<'_> {
             pinned,
             budget,
         }
+    }
+}
+
+/// What the agent noted about the person, where it can note anything.
+pub(super) async fn memories(
+    shared: &Shared,
+    workspace_id: WorkspaceId,
+    user_id: UserId,
+    agent: &Agent,
+    tools: &[ToolSpec],
+) -> Result<Vec<Memory>, store::Error> {
+    match tools.iter().any(|tool| tool.name == tools::MEMORY) {
+        true => shared.store.memories(workspace_id, user_id, Some(&agent.options.id)).await,
+        false => Ok(Vec::new()),
     }
 }
 
@@ -96,7 +122,11 @@ impl Runtime {
         let model = agent.model(None).await.map_err(|failure| Error::Model(failure.problem()))?;
         let tools = tool::of_agent(shared, agent);
         let (settings, at) = (&info.settings, self.clock().now());
-        let call = Call { agent, model: &model, settings, tools: &tools, at };
+        let memories = match scope.only {
+            Some(_) => Vec::new(),
+            None => memories(shared, info.workspace_id, scope.user_id, agent, &tools).await?,
+        };
+        let call = Call { agent, model: &model, settings, tools: &tools, memories: &memories, at };
         let path = match head {
             Some(leaf) => {
                 let Some(path) = call.path(shared, id, leaf).await? else { return Ok(None) };

@@ -19,14 +19,16 @@ use super::live::Live;
 use super::open_text::OpenTexts;
 use super::registry::Vacancy;
 use super::running::Share;
-use super::{Bounds, Error, Receipt, Shared, title, tool};
+use super::{Bounds, Error, Receipt, Shared, question, subagent, title, tool};
 use crate::chat::compaction::Compaction;
 use crate::chat::conversation::{Command, Conversation, ConversationChanges, Doomed, Refusal};
 use crate::chat::event::{Entry, Event, Problem, Seq};
 use crate::chat::message::Opaque;
+use crate::chat::question::Answer;
 use crate::chat::turn::{CallFailure, Effect, Ending, Fence, Input, Judgement, Wake};
 use crate::clock::Timestamp;
-use crate::id::{CallId, ConversationId, MessageId, TurnId, UserId};
+use crate::id::{CallId, ConversationId, MessageId, QuestionId, TurnId, UserId};
+use crate::scope::Caller;
 use crate::store::{self, Branch, IdempotencyKey, KeyScope, Lane, Record};
 
 /// Mails that wait while a commit is in flight; a model that is faster waits in turn.
@@ -34,9 +36,6 @@ pub(super) const MAILBOX: usize = 128;
 
 /// An actor with nothing to do for so long goes to sleep.
 const SLEEPS_AFTER: Duration = Duration::from_secs(30);
-
-/// No timer is set for longer.
-const LONGEST_TIMER: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// A full disk is probed again so often.
 const PROBE_FULL: Duration = Duration::from_secs(1);
@@ -81,12 +80,18 @@ pub struct Order {
     pub command: Command,
     pub receipt: ReceiptOf,
     pub idempotency: Option<Idempotency>,
+    /// For the audit.
+    pub caller: Option<Caller>,
 }
 
 impl Order {
     /// Without ids, and without a key.
     pub fn plain(command: Command) -> Self {
-        Self { command, receipt: ReceiptOf::default(), idempotency: None }
+        Self { command, receipt: ReceiptOf::default(), idempotency: None, caller: None }
+    }
+
+    pub fn asked_by(self, caller: Caller) -> Self {
+        Self { caller: Some(caller), ..self }
     }
 }
 
@@ -159,6 +164,10 @@ struct RunningCall {
 struct RunningTool {
     turn_id: TurnId,
     started: bool,
+    /// Another agent works on it.
+    delegated: bool,
+    /// Where it hears what people say to its questions.
+    answers: Option<mpsc::Sender<(QuestionId, Answer)>>,
     abort: AbortHandle,
 }
 
@@ -236,6 +245,7 @@ impl Mail {
         let input = match wake {
             Wake::Deadline => Input::DeadlinePassed,
             Wake::Expiry(approval_id) => Input::ApprovalExpired { approval_id },
+            Wake::Question(question_id) => Input::QuestionExpired { question_id },
         };
         Self::Input { turn_id, input }
     }
@@ -352,7 +362,9 @@ impl Actor {
         if let Some((call_id, tool)) = self.tools.iter().find(|(_, tool)| tool.abort.id() == failed.id()) {
             let error = "something went wrong in the server while the tool ran".to_owned();
             let input = match tool.started {
-                true => Input::ToolEnded { call_id: *call_id, ending: Ending::Unknown { error } },
+                true => {
+                    Input::ToolEnded { call_id: *call_id, ending: Ending::Unknown { error }, spent: None }
+                }
                 false => Input::Judged { call_id: *call_id, judgement: Judgement::Impossible { error } },
             };
             return Some(Mail::Input { turn_id: tool.turn_id, input });
@@ -465,7 +477,7 @@ impl Actor {
     }
 
     async fn carry_out(&mut self, order: Order) -> Result<Receipt, Error> {
-        let Order { command, receipt, idempotency } = order;
+        let Order { command, receipt, idempotency, caller } = order;
         if let Some(key) = &idempotency
             && let Some(first) = self.shared.first_answer(key).await?
         {
@@ -473,7 +485,7 @@ impl Actor {
         }
         let wants_a_turn = wants_a_turn(&command);
         let command = self.informed(command).await?;
-        let mut batch = self.batch();
+        let mut batch = self.batch().asked_by(caller);
         batch.take(command)?;
         if wants_a_turn {
             self.check_bounds(batch.outcome())?;
@@ -507,8 +519,19 @@ impl Actor {
 
     /// Adds what only the store knows.
     async fn informed(&self, command: Command) -> Result<Command, Error> {
-        let Command::DeleteBranch(doomed) = command else { return Ok(command) };
-        let message_id = doomed.message_id;
+        match command {
+            Command::DeleteBranch(doomed) => self.whole_branch(doomed.message_id).await,
+            Command::Resolve { turn_id, call_id, resolution, output, resolved_by, .. }
+                if !self.conversation.turns.contains_key(&turn_id)
+                    && self.shared.store.is_left_unresolved(self.id, call_id).await? =>
+            {
+                Ok(Command::ResolveLate { turn_id, call_id, resolution, output, resolved_by })
+            }
+            other => Ok(other),
+        }
+    }
+
+    async fn whole_branch(&self, message_id: MessageId) -> Result<Command, Error> {
         let branch = self.shared.store.branch(self.id, message_id, self.conversation.places()).await?;
         let Branch { parent_id, own, places } = branch.ok_or(Error::NotFound)?;
         match own {
@@ -610,13 +633,13 @@ impl Actor {
         let turns = &self.conversation.turns;
         self.share.set(&self.conversation);
         self.wakes.retain(|(_, turn_id, _)| turns.contains_key(turn_id));
-        self.tools.retain(|_, tool| {
-            let alive = turns.contains_key(&tool.turn_id);
-            if !alive {
-                tool.abort.abort();
+        let dead = self.tools.extract_if(|_, tool| !turns.contains_key(&tool.turn_id));
+        for (call_id, tool) in dead {
+            if tool.delegated && !tool.abort.is_finished() {
+                subagent::cancel(self.shared.clone(), call_id);
             }
-            alive
-        });
+            tool.abort.abort();
+        }
         self.running.retain(|turn_id, call| {
             let alive = turns.contains_key(turn_id);
             if !alive {
@@ -640,11 +663,17 @@ impl Actor {
                 }
             }
             Effect::Judge { turn_id, call_id } => self.judge(turn_id, call_id),
-            Effect::RunTool { turn_id, call_id } => self.run_tool(turn_id, call_id),
+            Effect::RunTool { turn_id, call_id, again } => self.run_tool(turn_id, call_id, again),
+            Effect::PassAnswer { call_id, question_id, answer } => {
+                if let Some(answers) = self.tools.get(&call_id).and_then(|tool| tool.answers.as_ref()) {
+                    // Who has no room for it asked something else meanwhile.
+                    drop(answers.try_send((question_id, answer)));
+                }
+            }
             Effect::WakeAt { turn_id, wake, at } => {
                 self.wakes.retain(|(_, id, earlier)| (*id, *earlier) != (turn_id, wake));
                 // From here on the clock on the wall may jump as it likes.
-                let left = at.since(self.shared.clock.now()).min(LONGEST_TIMER);
+                let left = at.since(self.shared.clock.now());
                 self.wakes.insert((Instant::now() + left, turn_id, wake));
             }
         }
@@ -657,6 +686,7 @@ impl Actor {
         };
         debug!(%turn_id, attempt = fence.attempt, step = fence.step, "asking the model");
         let call = effect::ModelCall {
+            workspace_id: self.conversation.info.workspace_id,
             conversation_id: self.id,
             turn: turn.clone(),
             mouth: effect::Mouth::new(mailbox, turn_id, fence),
@@ -669,38 +699,34 @@ impl Actor {
     }
 
     fn judge(&mut self, turn_id: TurnId, call_id: CallId) {
-        let Some(judged) = self.judged(turn_id, call_id) else { return };
-        let Some(mailbox) = self.address.upgrade() else { return };
+        let Some((judged, line)) = self.judged(turn_id, call_id) else { return };
         let shared = self.shared.clone();
         let work = async move {
             if let Some(judgement) = tool::judge(&shared, &judged).await {
-                // A conversation that stopped listening has dropped its turns.
-                drop(
-                    mailbox.send(Mail::Input { turn_id, input: Input::Judged { call_id, judgement } }).await,
-                );
+                line.tell(Input::Judged { call_id, judgement }).await;
             }
         };
         let abort = self.calls.spawn(work.instrument(info_span!("judge", %call_id)));
-        self.tools.insert(call_id, RunningTool { turn_id, started: false, abort });
+        self.tools
+            .insert(call_id, RunningTool { turn_id, started: false, delegated: false, answers: None, abort });
     }
 
-    fn run_tool(&mut self, turn_id: TurnId, call_id: CallId) {
-        let Some(judged) = self.judged(turn_id, call_id) else { return };
-        let Some(mailbox) = self.address.upgrade() else { return };
+    fn run_tool(&mut self, turn_id: TurnId, call_id: CallId, again: bool) {
+        let Some((judged, line)) = self.judged(turn_id, call_id) else { return };
         let shared = self.shared.clone();
-        let work = async move {
-            let ending = tool::run(&shared, &judged).await;
-            // A conversation that stopped listening has dropped its turns.
-            drop(mailbox.send(Mail::Input { turn_id, input: Input::ToolEnded { call_id, ending } }).await);
-        };
+        let delegated = judged.turn.call(call_id).is_some_and(|open| open.call.child_id.is_some());
+        let (answers, heard) = mpsc::channel(question::ROOM);
+        let work = async move { tool::run(&shared, &judged, again, line, heard).await };
         let abort = self.calls.spawn(work.instrument(info_span!("tool", %call_id)));
-        self.tools.insert(call_id, RunningTool { turn_id, started: true, abort });
+        let answers = Some(answers);
+        self.tools.insert(call_id, RunningTool { turn_id, started: true, delegated, answers, abort });
     }
 
-    fn judged(&self, turn_id: TurnId, call_id: CallId) -> Option<tool::Judged> {
+    fn judged(&self, turn_id: TurnId, call_id: CallId) -> Option<(tool::Judged, tool::Line)> {
         let turn = self.conversation.turns.get(&turn_id)?.clone();
+        let line = tool::Line { mailbox: self.address.upgrade()?, turn_id };
         let info = (*self.conversation.info).clone();
-        Some(tool::Judged { conversation_id: self.id, info, turn, call_id })
+        Some((tool::Judged { conversation_id: self.id, info, turn, call_id }, line))
     }
 
     fn batch(&self) -> Batch {
@@ -755,7 +781,9 @@ fn wants_a_turn(command: &Command) -> bool {
         | Command::Cancel { .. }
         | Command::Vote { .. }
         | Command::EndCall { .. }
+        | Command::Answer { .. }
         | Command::Resolve { .. }
+        | Command::ResolveLate { .. }
         | Command::Turn { .. }
         | Command::Recover
         | Command::Reorder { .. }

@@ -10,17 +10,17 @@ use tracing::{info, warn};
 
 use super::agent::Agent;
 use super::compaction::Wanted;
-use super::context::Call;
+use super::context::{Call, memories};
 use super::conversation::{CompactionReply, Mail};
 use super::reattach::Unshown;
-use super::{Shared, tool};
+use super::{Shared, attached, tool};
 use crate::chat::compaction::is_futile;
 use crate::chat::context::{self, Item, PathMessage, TooLong};
 use crate::chat::event::Problem;
 use crate::chat::message::{MessageStatus, Part};
 use crate::chat::turn::placement;
 use crate::chat::turn::{CallFailure, Fence, Input, ModelOutput, Placement, Recovery, Turn};
-use crate::id::{ConversationId, TurnId};
+use crate::id::{ConversationId, TurnId, WorkspaceId};
 use crate::provider::{self, Ending, FailureKind, Purpose, Reattach};
 use crate::store::PromptPath;
 
@@ -37,6 +37,7 @@ const HELD_BYTES: usize = 4 * 1024;
 const BREATH: Duration = Duration::from_secs(1);
 
 pub(super) struct ModelCall {
+    pub workspace_id: WorkspaceId,
     pub conversation_id: ConversationId,
     pub turn: Turn,
     pub mouth: Mouth,
@@ -116,9 +117,17 @@ async fn answer(shared: &Shared, call: &ModelCall) -> Result<(), CallFailure> {
     let request = &call.turn.plan.request;
     let agent = shared.agents.get(&request.agent).ok_or_else(|| refused(unknown_agent(&request.agent)))?;
     let model = agent.model(request.model.as_deref()).await.map_err(|failure| refused(failure.problem()))?;
-    let tools = tool::offered(shared, agent, request);
+    let tools = tool::offered(shared, agent, &model, request);
     let (settings, at) = (&request.settings, call.turn.plan.started_at);
-    let wanted = Call { agent, model: &model, settings, tools: &tools, at };
+    let memories = match request.only_here {
+        true => Ok(Vec::new()),
+        false => memories(shared, call.workspace_id, request.requested_by, agent, &tools).await,
+    };
+    let memories = memories.unwrap_or_else(|error| {
+        warn!(%error, "the model is asked without what it noted before");
+        Vec::new()
+    });
+    let wanted = Call { agent, model: &model, settings, tools: &tools, memories: &memories, at };
     // Found too long once, it was estimated too short.
     let budget = if call.turn.overflowed { wanted.budget() / 5 * 3 } else { wanted.budget() };
     let path = fitting_path(shared, call, &wanted, budget).await?;
@@ -128,7 +137,7 @@ async fn answer(shared: &Shared, call: &ModelCall) -> Result<(), CallFailure> {
     if let Some(response_id) = asked.kept_answer() {
         let reattach = Reattach { response_id, after: None };
         let way = Way::Follow(reattach);
-        match asked.stream(asked.request(&path, &way)?, way).await {
+        match asked.stream(asked.request(shared, &path, &way).await?, way).await {
             Err(failure) if failure.kind != FailureKind::Broken => {
                 warn!(%failure, "the provider no longer has the answer; asked again");
             }
@@ -137,12 +146,12 @@ async fn answer(shared: &Shared, call: &ModelCall) -> Result<(), CallFailure> {
     }
     let ending = resumed.ending(agent);
     let way = Way::Ask(ending);
-    match asked.stream(asked.request(&path, &way)?, way).await {
+    match asked.stream(asked.request(shared, &path, &way).await?, way).await {
         // Declared to accept a trailing assistant message, the model does not.
         Err(failure) if failure.status == Some(400) && ending == Ending::Prefill => {
             warn!(%failure, "the model refused to go on from its own words; asked in words instead");
             let way = Way::Ask(Ending::Normal);
-            Ok(asked.stream(asked.request(&path, &way)?, way).await?)
+            Ok(asked.stream(asked.request(shared, &path, &way).await?, way).await?)
         }
         ended => Ok(ended?),
     }
@@ -281,7 +290,12 @@ impl Asked<'_> {
         Err(provider::Failure::ended_early())
     }
 
-    fn request(&self, path: &PromptPath, way: &Way) -> Result<provider::Request, CallFailure> {
+    async fn request(
+        &self,
+        shared: &Shared,
+        path: &PromptPath,
+        way: &Way,
+    ) -> Result<provider::Request, CallFailure> {
         let (ending, reattach) = match way {
             Way::Ask(ending) => (*ending, None),
             Way::Follow(reattach) => (Ending::Normal, Some(reattach.clone())),
@@ -303,6 +317,7 @@ impl Asked<'_> {
         Ok(provider::Request {
             purpose: Purpose::Answer,
             model: self.wanted.model.id.clone(),
+            files: attached::contents(shared, &prompt).await,
             prompt,
             tools: self.wanted.tools.to_vec(),
             tool_choice: request.tool_choice.clone(),

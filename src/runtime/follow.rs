@@ -179,7 +179,11 @@ impl Follow {
         }
         if let Some(turn_id) = self.only_turn {
             frames.retain(|frame| frame.turn_id == Some(turn_id));
-            self.ended = frames.iter().any(|frame| frame.effect == FrameEffect::EndsTurn);
+            // What is said of its calls later is no longer part of it.
+            if let Some(last) = frames.iter().position(|frame| frame.effect == FrameEffect::EndsTurn) {
+                frames.truncate(last + 1);
+                self.ended = true;
+            }
         }
         (!frames.is_empty()).then_some(Next::Frames(frames))
     }

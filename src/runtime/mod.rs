@@ -4,6 +4,7 @@
 //! [`Runtime::drain`] ends them all.
 
 pub mod agent;
+mod attached;
 mod batch;
 pub mod compaction;
 pub mod context;
@@ -11,34 +12,44 @@ mod conversation;
 mod effect;
 pub mod error;
 pub mod export;
+pub mod files;
 pub mod follow;
 pub mod frame;
 mod held;
 pub mod import;
 pub mod live;
+mod members;
+pub mod notify;
 mod open_text;
+pub mod output;
+mod question;
 mod quiet;
 mod reattach;
 mod registry;
 mod running;
+pub mod search;
 pub mod snapshot;
+mod subagent;
 mod title;
 mod tool;
+pub mod tools;
 
 pub use conversation::{Idempotency, Order, ReceiptOf};
 pub use error::Error;
 pub use follow::{Follow, Next};
+pub use members::Members;
 
 use std::collections::BTreeSet;
 use std::marker;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::chat::approval::{Approval, ChangedArgs};
@@ -47,23 +58,30 @@ use crate::chat::conversation::{
     Command, Conversation, ConversationInfo, Doomed, ForkPoint, MAX_QUEUED_TURNS, Send,
 };
 use crate::chat::event::{Cursor, Entry, Epoch, FieldError, Seq};
+use crate::chat::turn::Ending;
 use crate::clock::Clock;
 use crate::id::{ConversationId, MessageId, TurnId};
+use crate::scope::Caller;
 use crate::store::Store;
 use crate::tool::Toolbox;
-use agent::Agents;
+use agent::{Agent, Agents};
 use compaction::Wanted;
 use conversation::{Mail, Origin};
+use files::Files;
 use live::{Live, RingBudget};
 use quiet::Quiet;
 use registry::{Registry, Vacancy};
 use running::RunningTurns;
+use search::Search;
 
 /// What all rings together may hold before they are kept short.
 const RING_BUDGET: usize = 256 * 1024 * 1024;
 
 /// A deleted conversation is gone from the disk soon after this.
 const TIDIES_EVERY: Duration = Duration::from_secs(10);
+
+/// Files that nobody needs are looked for at the start, and so often.
+const TIDIES_FILES_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// Conversations that are recovered at a time.
 const RECOVERED_AT_ONCE: usize = 64;
@@ -78,6 +96,9 @@ struct Shared {
     clock: Clock,
     bounds: Bounds,
     toolbox: Toolbox,
+    files: OnceLock<Files>,
+    search: OnceLock<Search>,
+    members: Members,
     registry: Registry,
     running: Arc<RunningTurns>,
     quiet: Quiet,
@@ -131,11 +152,25 @@ impl Runtime {
     }
 
     pub fn with_tools(store: Store, agents: Agents, clock: Clock, bounds: Bounds, toolbox: Toolbox) -> Self {
+        Self::with_members(store, agents, clock, bounds, toolbox, Members::trusted())
+    }
+
+    pub fn with_members(
+        store: Store,
+        agents: Agents,
+        clock: Clock,
+        bounds: Bounds,
+        toolbox: Toolbox,
+        members: Members,
+    ) -> Self {
         let registry = Registry::new(store.epoch(), RingBudget::new(RING_BUDGET));
         Self(Arc::new(Shared {
             store,
             agents,
             toolbox,
+            files: OnceLock::new(),
+            search: OnceLock::new(),
+            members,
             clock,
             bounds,
             registry,
@@ -143,6 +178,28 @@ impl Runtime {
             quiet: Quiet::start(),
             draining: AtomicBool::new(false),
         }))
+    }
+
+    /// Keeps files from now on.
+    pub fn with_files(self, files: Files) -> Self {
+        // Given twice, the first ones stay.
+        let _ = self.0.files.set(files);
+        self
+    }
+
+    pub fn files(&self) -> Option<&Files> {
+        self.0.files.get()
+    }
+
+    /// Can be searched from now on.
+    pub fn with_search(self, search: Search) -> Self {
+        // Given twice, the first one stays.
+        let _ = self.0.search.set(search);
+        self
+    }
+
+    pub fn search(&self) -> Option<&Search> {
+        self.0.search.get()
     }
 
     pub fn store(&self) -> &Store {
@@ -194,6 +251,7 @@ impl Runtime {
         let count = unfinished.len();
         let settled = stream::iter(unfinished).for_each_concurrent(RECOVERED_AT_ONCE, |id| self.settle(id));
         settled.await;
+        self.cancel_abandoned().await;
         if count > 0 {
             info!(conversations = count, "recovered what was unfinished");
         }
@@ -235,14 +293,19 @@ impl Runtime {
         };
         let id = info.id;
         let command = Command::Create { info: Box::new(info), origin, send: send.map(Box::new) };
-        self.ask(id, Order { command, receipt, idempotency }, place).await
+        self.ask(id, Order { command, receipt, idempotency, caller: None }, place).await
     }
 
     /// Deletes a message and everything below it. Once this returns, its content can no longer be read by anyone who
     /// does not see it through a fork.
-    pub async fn delete_branch(&self, id: ConversationId, message_id: MessageId) -> Result<Receipt, Error> {
+    pub async fn delete_branch(
+        &self,
+        id: ConversationId,
+        message_id: MessageId,
+        caller: Caller,
+    ) -> Result<Receipt, Error> {
         let doomed = Doomed { message_id, parent_id: None, places: BTreeSet::new() };
-        let receipt = self.order(id, Order::plain(Command::DeleteBranch(doomed))).await?;
+        let receipt = self.order(id, Order::plain(Command::DeleteBranch(doomed)).asked_by(caller)).await?;
         self.live(id).forget();
         self.store().erase_branch(id, message_id).await?;
         Ok(receipt)
@@ -265,13 +328,29 @@ impl Runtime {
         answer.await.unwrap_or(Err(Error::Unavailable))
     }
 
+    /// What a client's tool says: all of it is kept, and what is too long is shortened for the model.
+    pub async fn succeed(&self, place: output::CallPlace<'_>, output: String) -> Ending {
+        output::succeed(&self.0, place, output, Vec::new()).await
+    }
+
     /// Other arguments for a call that people are asked about, if its tool takes them.
-    pub fn change_args(
-        &self,
-        approval: &Approval,
-        args: &serde_json::Value,
-    ) -> Result<ChangedArgs, Vec<FieldError>> {
+    pub fn change_args(&self, approval: &Approval, args: &str) -> Result<ChangedArgs, Vec<FieldError>> {
         tool::change_args(&self.0, approval, args)
+    }
+
+    /// The hash of an approval's tool, where it still is what was shown.
+    pub fn tool_as_shown(&self, approval: &Approval) -> Option<String> {
+        tool::tool_as_shown(&self.0, approval)
+    }
+
+    /// Whether the agent has a tool of that name.
+    pub fn offers(&self, agent: &Agent, name: &str) -> bool {
+        tool::of_agent(&self.0, agent).iter().any(|spec| spec.name == name)
+    }
+
+    /// The hash of the tool of that name as it is now.
+    pub fn tool_hash(&self, name: &str) -> Option<String> {
+        tool::hash_of(&self.0, name)
     }
 
     fn check_open(&self) -> Result<(), Error> {
@@ -344,11 +423,37 @@ impl Runtime {
 
     /// Purges what was deleted and lets go of what is too old, now and then, as long as it is polled.
     pub async fn keep_tidy(&self) {
+        let mut files_tidied: Option<Instant> = None;
         loop {
+            self.cancel_abandoned().await;
+            self.delete_abandoned().await;
             if let Err(error) = self.0.store.tidy(self.0.clock.now()).await {
                 warn!(%error, "what was deleted could not be purged yet");
             }
+            if files_tidied.is_none_or(|at| at.elapsed() > TIDIES_FILES_EVERY) {
+                self.tidy_files().await;
+                files_tidied = Some(Instant::now());
+            }
             tokio::time::sleep(TIDIES_EVERY).await;
+        }
+    }
+
+    /// Takes what was deleted off the disk now, rather than soon.
+    pub async fn purge(&self) -> Result<(), crate::store::Error> {
+        self.delete_abandoned().await;
+        self.0.store.tidy(self.0.clock.now()).await?;
+        self.tidy_files().await;
+        Ok(())
+    }
+
+    async fn tidy_files(&self) {
+        let Some(files) = self.files() else { return };
+        let tidied = async {
+            files.tidy(self.0.clock.now()).await?;
+            files.sweep().await
+        };
+        if let Err(error) = tidied.await {
+            warn!(%error, "files that nobody needs could not be removed yet");
         }
     }
 

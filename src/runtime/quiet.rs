@@ -5,6 +5,8 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 
 use tokio::sync::oneshot;
 
+use crate::priority::step_back;
+
 /// More are turned away.
 const WAITING: usize = 16;
 
@@ -41,21 +43,3 @@ impl Quiet {
         Some(answered.await.expect("what runs quietly does not panic"))
     }
 }
-
-/// `SCHED_IDLE` (sched(7)): whatever else wants the processor has it at once. A mere nice value leaves every wake-up of
-/// a stream waiting for the end of a slice.
-#[cfg(target_os = "linux")]
-fn step_back() {
-    use thread_priority::{
-        NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy,
-        thread_native_id,
-    };
-    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-    if let Err(error) = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle) {
-        tracing::warn!(%error, "passwords are hashed at the priority of everything else");
-    }
-}
-
-/// Elsewhere a priority is the whole process's.
-#[cfg(not(target_os = "linux"))]
-const fn step_back() {}

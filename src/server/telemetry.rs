@@ -19,6 +19,8 @@ const BYTES: &[f64] = &[256.0, 1024.0, 4096.0, 16384.0, 65536.0, 262_144.0, 1_04
 
 pub fn log(logging: &Logging) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&logging.level).context("logging.level is not a filter")?;
+    // More of it would hold what people fill in, and codes that sign this server in.
+    let filter = filter.add_directive("rmcp=warn".parse().expect("a directive"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

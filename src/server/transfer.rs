@@ -8,18 +8,15 @@ use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::JoinSet;
 
-use crate::admin::{self, Answer, Command, Desk};
-use crate::auth::Directory;
-use crate::clock::Clock;
+use super::house::{House, alone};
+use crate::admin::{self, Answer, Command};
 use crate::config::Config;
 use crate::data_dir::{self, DataDir};
 use crate::export::Format;
 use crate::id::{ConversationId, ImportId};
 use crate::import::{Bounds, Skipped};
-use crate::runtime::Runtime;
 use crate::runtime::agent::{Agents, DEFAULT_AGENT};
-use crate::runtime::import::{Counts, Import, ImportState, Imports, Options};
-use crate::store::{self, Store};
+use crate::runtime::import::{Counts, Import, ImportState, Options};
 
 const LOOKS_EVERY: Duration = Duration::from_millis(100);
 
@@ -125,31 +122,6 @@ const STRANGE: &str = "the server gave a strange answer";
 fn id_of(answer: &Answer) -> anyhow::Result<ImportId> {
     let Answer::Import(import) = answer else { bail!(STRANGE) };
     Ok(import.id)
-}
-
-fn alone<T>(act: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(act)
-}
-
-/// What a server has open, without one: nobody is answered, and no turn goes on.
-struct House {
-    directory: Directory,
-    desk: Desk,
-}
-
-impl House {
-    fn open(config: &Config, dir: &DataDir) -> anyhow::Result<Self> {
-        let clock = Clock::System;
-        let directory = Directory::open(&dir.control_db(), clock.clone())?;
-        let (store, _) = Store::open(store::Options::new(dir.weir_db()), clock.now())?;
-        let runtime = Runtime::new(store, Agents::new([]), clock);
-        let imports = Imports::open(runtime.clone(), options(config, dir, runtime.agents()))?;
-        Ok(Self { directory, desk: Desk { runtime, imports } })
-    }
-
-    async fn close(self) {
-        self.desk.runtime.store().close().await;
-    }
 }
 
 /// How far an import is: a bar on a terminal, now and then a line elsewhere.

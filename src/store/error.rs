@@ -68,6 +68,8 @@ pub enum Conflict {
     UnknownCall(CallId),
     #[error("there is no {0}")]
     UnknownApproval(ApprovalId),
+    #[error("there is no room for the file: {what}")]
+    NoRoom { what: String },
     #[error("the job breaks a rule of the tables: {0}")]
     Constraint(String),
 }

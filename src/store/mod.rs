@@ -9,7 +9,9 @@
 //! the store up to `L`, and fill what it reports as [`EntryKind::Open`] from those tails; then go live.
 
 mod apply;
+pub mod audit;
 mod error;
+mod files;
 mod journal;
 mod keeper;
 mod open;
@@ -33,11 +35,13 @@ pub use self::error::{Conflict, Error};
 pub use self::open::{Options, SCHEMA};
 pub use self::read::*;
 pub use self::record::{
-    Alone, Batch, IdempotencyKey, Job, KeyScope, Lane, Piece, Record, Replicate, ReplicateError, Run,
+    Alone, Audit, Batch, FileRoom, IdempotencyKey, Job, KeyScope, Lane, Piece, Record, Replicate,
+    ReplicateError, Run,
 };
 pub use self::tails::OpenTail;
 
 use self::keeper::Keeper;
+use self::read::Reaches;
 use self::readers::Readers;
 use self::shared::Shared;
 use self::tails::Gathered;
@@ -61,6 +65,7 @@ struct Inner {
     epoch: Epoch,
     shared: Arc<Shared>,
     readers: Arc<Readers>,
+    reaches: Arc<Reaches>,
 }
 
 /// What the last process left behind.
@@ -81,7 +86,7 @@ impl Store {
         let readers = Readers::start((0..readers).map(|_| place.reader()).collect::<Result<_, _>>()?)?;
         std::thread::Builder::new().name("store-keep".to_owned()).spawn(move || keeper.run())?;
         std::thread::Builder::new().name("store-write".to_owned()).spawn(move || writer.run())?;
-        Ok((Self { inner: Arc::new(Inner { epoch, shared, readers }) }, startup))
+        Ok((Self { inner: Arc::new(Inner { epoch, shared, readers, reaches: Arc::default() }) }, startup))
     }
 
     /// Makes an empty database into what the batches made of another: the same tables, text included. `now` is when

@@ -60,6 +60,15 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_init.sql"),
     include_str!("../../migrations/0002_trees.sql"),
     include_str!("../../migrations/0003_tools.sql"),
+    include_str!("../../migrations/0004_rules.sql"),
+    include_str!("../../migrations/0005_files.sql"),
+    include_str!("../../migrations/0006_audit.sql"),
+    include_str!("../../migrations/0007_questions.sql"),
+    include_str!("../../migrations/0008_queue.sql"),
+    include_str!("../../migrations/0009_resolved.sql"),
+    include_str!("../../migrations/0010_rules_of_approvals.sql"),
+    include_str!("../../migrations/0011_search.sql"),
+    include_str!("../../migrations/0012_reaches.sql"),
 ];
 
 /// The version of the tables that this program knows.

@@ -3,9 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::chat::event::{Delta, Event, Seq};
+use crate::chat::file::StoredFile;
+use crate::chat::memory::Memory;
 use crate::chat::message::StoredPart;
 use crate::clock::Timestamp;
-use crate::id::{ConversationId, MessageId, TurnId, UserId, WorkspaceId};
+use crate::id::{ConversationId, FileId, MemoryId, MessageId, RuleId, TurnId, UserId, WorkspaceId};
+use crate::scope::Caller;
 use crate::store::journal::Entry;
 
 /// Who goes first. Bulk work runs beside people's turns in slices of about a millisecond.
@@ -49,6 +52,27 @@ pub enum Record {
         runs: Vec<Run>,
     },
     IdempotencyKey(IdempotencyKey),
+    /// A note of an agent about a person is made, or says something else from now on.
+    Remember {
+        workspace_id: WorkspaceId,
+        user_id: UserId,
+        memory: Memory,
+    },
+    /// A note is gone.
+    Forget {
+        memory_id: MemoryId,
+    },
+    /// A remembered yes counts no more.
+    RevokeRule {
+        rule_id: RuleId,
+        by: UserId,
+        at: Timestamp,
+        /// For the audit, like the `caller`.
+        salt: [u8; 32],
+        caller: Option<Caller>,
+    },
+    /// Behind an event of the same job that [is audited](Event::is_audited).
+    Audit(Audit),
     /// Open text that lets go of the journal up to the position `through`. The store's own.
     Spill {
         conversation_id: ConversationId,
@@ -70,10 +94,36 @@ pub enum Record {
         conversation_id: ConversationId,
         message_id: MessageId,
     },
+    /// A file whose content is on the disk.
+    FileKept {
+        file: StoredFile,
+        room: FileRoom,
+    },
+    /// Its uploader lets go of it.
+    FileReleased {
+        id: FileId,
+    },
+    /// Files that nothing uses and that are from before then go. The store's own.
+    FilesForgotten {
+        ids: Vec<FileId>,
+        before: Timestamp,
+    },
     /// Old notifications and answers kept for retries go. The store's own.
     Expire {
         before: Timestamp,
     },
+    /// The search index on the disk knows of these changes. The store's own.
+    Indexed {
+        through: u64,
+    },
+}
+
+/// What files may take up at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRoom {
+    pub user_files: u64,
+    pub user_bytes: u64,
+    pub workspace_bytes: u64,
 }
 
 /// Positions `prev .. prev + length` of the log are the bytes `offset ..` of that part's streamed text.
@@ -121,6 +171,18 @@ impl Piece {
             }
         }
     }
+}
+
+/// What the audit says of an event beyond the event itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Audit {
+    pub conversation_id: ConversationId,
+    /// The position behind the event.
+    pub seq: Seq,
+    /// Random: nobody guesses from its hash what was erased.
+    pub salt: [u8; 32],
+    /// Who asked for it. Stands in the audit alone: no other approver is told from where one decided.
+    pub caller: Option<Caller>,
 }
 
 /// The answer to a request, kept for its retries.

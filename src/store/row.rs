@@ -25,7 +25,18 @@ macro_rules! stored_ids {
     )*};
 }
 
-stored_ids!(WorkspaceId, UserId, ConversationId, MessageId, TurnId, CallId, CompactionId, ApprovalId);
+stored_ids!(
+    WorkspaceId,
+    UserId,
+    ConversationId,
+    MessageId,
+    TurnId,
+    CallId,
+    CompactionId,
+    ApprovalId,
+    MemoryId,
+    FileId
+);
 
 /// A row of `table`, whose key is the column `key`.
 pub(super) struct Row<'a> {

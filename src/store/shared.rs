@@ -86,11 +86,19 @@ impl Recovered {
             Record::Event { .. }
             | Record::Content { .. }
             | Record::IdempotencyKey(_)
+            | Record::Remember { .. }
+            | Record::Forget { .. }
+            | Record::RevokeRule { .. }
+            | Record::Audit(_)
             | Record::Spill { .. }
             | Record::Purge { .. }
             | Record::Erase { .. }
             | Record::Erased { .. }
-            | Record::Expire { .. } => {}
+            | Record::FileKept { .. }
+            | Record::FileReleased { .. }
+            | Record::FilesForgotten { .. }
+            | Record::Expire { .. }
+            | Record::Indexed { .. } => {}
         }
         tails.retain(|_, open| !open.is_empty());
         self.count.store(tails.len(), Ordering::Release);

@@ -25,14 +25,20 @@ pub(super) fn node(tx: &Connection, id: MessageId) -> Result<Option<Node>, Error
     let mut statement = tx.prepare_cached(NODE)?;
     let mut rows = statement.query(named_params! {":id": id.as_bytes()})?;
     let Some(row) = rows.next()? else { return Ok(None) };
-    let row = Row::new(row, "messages", "id");
-    Ok(Some(Node {
-        id,
-        conversation_id: row.id("conversation_id")?,
-        parent_id: row.opt_id("parent_id")?,
-        depth: row.number("depth")?,
-        jump_id: row.id("jump_id")?,
-    }))
+    Node::from_row(&Row::new(row, "messages", "id"), id).map(Some)
+}
+
+impl Node {
+    /// From its columns behind its id.
+    pub fn from_row(row: &Row<'_>, id: MessageId) -> Result<Self, Error> {
+        Ok(Self {
+            id,
+            conversation_id: row.id("conversation_id")?,
+            parent_id: row.opt_id("parent_id")?,
+            depth: row.number("depth")?,
+            jump_id: row.id("jump_id")?,
+        })
+    }
 }
 
 /// A node that another one points at.
@@ -42,7 +48,11 @@ pub(super) fn linked(
     column: &'static str,
     from: MessageId,
 ) -> Result<Node, Error> {
-    node(tx, id)?.ok_or_else(|| Error::Corrupt { table: "messages", column, key: from.to_string() })
+    there(node(tx, id)?, column, from)
+}
+
+fn there(node: Option<Node>, column: &'static str, from: MessageId) -> Result<Node, Error> {
+    node.ok_or_else(|| Error::Corrupt { table: "messages", column, key: from.to_string() })
 }
 
 /// The jump pointer of a new child of `parent`.
@@ -57,15 +67,24 @@ pub(super) fn jump_of_child(tx: &Connection, parent: &Node) -> Result<MessageId,
 
 /// The ancestor of `from`, or `from` itself, at `depth`.
 pub(super) fn ancestor(tx: &Connection, from: Node, depth: u64) -> Result<Option<Node>, Error> {
+    climb(from, depth, |id| node(tx, id))
+}
+
+/// The same, for who knows some of the nodes already.
+pub(super) fn climb(
+    from: Node,
+    depth: u64,
+    mut node: impl FnMut(MessageId) -> Result<Option<Node>, Error>,
+) -> Result<Option<Node>, Error> {
     if depth > from.depth {
         return Ok(None);
     }
     let mut at = from;
     while at.depth > depth {
-        let jump = linked(tx, at.jump_id, "jump_id", at.id)?;
+        let jump = there(node(at.jump_id)?, "jump_id", at.id)?;
         at = match (jump.depth >= depth, at.parent_id) {
             (true, _) => jump,
-            (false, Some(parent)) => linked(tx, parent, "parent_id", at.id)?,
+            (false, Some(parent)) => there(node(parent)?, "parent_id", at.id)?,
             (false, None) => return Ok(None),
         };
     }

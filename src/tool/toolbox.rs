@@ -5,15 +5,35 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 
+use super::ask_user::AskUser;
 use super::calculator::Calculator;
 use super::clock::ClockTool;
-use super::{HttpTool, HttpToolConfig, Tool, public_net};
+use super::mcp::Servers;
+use super::{FETCH_URL, FetchTool, HttpTool, HttpToolConfig, Tool, public_net};
 
 /// Names that no configured tool may have.
-pub const BUILT_IN: &[&str] = &["clock", "calculator"];
+pub const BUILT_IN: &[&str] = &[
+    "ask_user",
+    "calculator",
+    "clock",
+    "files.delete",
+    "files.list",
+    "files.read",
+    "files.write",
+    FETCH_URL,
+    "memory",
+    "search_conversations",
+];
 
+/// What the names of agents begin with, as tools of other agents.
+pub const AGENTS: &str = "agent.";
+
+/// What was configured, and what MCP servers say that they have by now.
 #[derive(Clone)]
-pub struct Toolbox(BTreeMap<String, Arc<dyn Tool>>);
+pub struct Toolbox {
+    own: BTreeMap<String, Arc<dyn Tool>>,
+    servers: Servers,
+}
 
 /// What is wrong with a tool of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,11 +47,15 @@ pub struct Misconfigured {
 impl Misconfigured {
     /// `key` is the one below `[tools.<name>]`, or empty for the whole section.
     pub(super) fn of(name: &str, key: &str, detail: impl Into<String>) -> Self {
+        Self::in_section("tools", name, key, &detail.into())
+    }
+
+    pub(super) fn in_section(section: &str, name: &str, key: &str, detail: &str) -> Self {
         let key = match key {
-            "" => format!("tools.{name}"),
-            key => format!("tools.{name}.{key}"),
+            "" => format!("{section}.{name}"),
+            key => format!("{section}.{name}.{key}"),
         };
-        Self { key, detail: detail.into() }
+        Self { key, detail: detail.to_owned() }
     }
 }
 
@@ -46,14 +70,19 @@ impl Toolbox {
         env: &dyn Fn(&str) -> Option<String>,
         clock: Clock,
     ) -> Result<Self, Misconfigured> {
-        let mut toolbox = Self(BTreeMap::new());
-        let built_in: [Arc<dyn Tool>; 2] = [Arc::new(ClockTool::new(clock)), Arc::new(Calculator::default())];
+        let mut toolbox = Self { own: BTreeMap::new(), servers: Servers::default() };
+        let built_in: [Arc<dyn Tool>; 4] = [
+            Arc::new(ClockTool::new(clock)),
+            Arc::new(Calculator::default()),
+            Arc::new(AskUser::default()),
+            Arc::new(FetchTool::new(public_net::system_resolver())),
+        ];
         for tool in built_in {
-            toolbox.0.insert(tool.spec().name.clone(), tool);
+            toolbox.own.insert(tool.spec().name.clone(), tool);
         }
         for (name, config) in configured {
             let tool = HttpTool::new(name, config, env, public_net::system_resolver())?;
-            toolbox.0.insert(name.clone(), Arc::new(tool));
+            toolbox.own.insert(name.clone(), Arc::new(tool));
         }
         Ok(toolbox)
     }
@@ -61,26 +90,44 @@ impl Toolbox {
     /// Adds a tool that is made elsewhere.
     pub fn add(&mut self, tool: Arc<dyn Tool>) -> Result<(), NameTaken> {
         let name = tool.spec().name.clone();
-        if self.0.contains_key(&name) {
+        if self.own.contains_key(&name) {
             return Err(NameTaken(name));
         }
-        self.0.insert(name, tool);
+        self.own.insert(name, tool);
         Ok(())
     }
 
-    pub fn get(&self, name: &str) -> Option<&Arc<dyn Tool>> {
-        self.0.get(name)
+    /// Adds the tools of these servers, as they come and go.
+    pub fn with_servers(self, servers: Servers) -> Self {
+        Self { servers, ..self }
+    }
+
+    pub fn get(&self, name: &str) -> Option<Arc<dyn Tool>> {
+        self.own.get(name).cloned().or_else(|| self.servers.get(name))
+    }
+
+    /// Waits a while for the server of that tool, where it has not said yet what it has.
+    pub async fn await_server_of(&self, name: &str, approved: bool) {
+        if !self.own.contains_key(name) {
+            self.servers.await_server_of(name, approved).await;
+        }
     }
 
     /// The tools that any of the patterns names, sorted and each once. `*` stands for any text: `files.*`.
-    pub fn matching(&self, patterns: &[String]) -> Vec<&Arc<dyn Tool>> {
-        let named = |name: &str| patterns.iter().any(|pattern| matches(pattern, name));
-        self.0.iter().filter(|(name, _)| named(name)).map(|(_, tool)| tool).collect()
+    pub fn matching(&self, patterns: &[String]) -> Vec<Arc<dyn Tool>> {
+        let mut all = self.servers.tools();
+        all.extend(self.own.iter().map(|(name, tool)| (name.clone(), tool.clone())));
+        all.into_iter().filter(|(name, _)| is_named(patterns, name)).map(|(_, tool)| tool).collect()
     }
 }
 
+/// Whether any of the patterns names the tool.
+pub fn is_named(patterns: &[String], name: &str) -> bool {
+    patterns.iter().any(|pattern| matches(pattern, name))
+}
+
 /// The pieces between the stars are found one after the other, each where it comes first.
-fn matches(pattern: &str, name: &str) -> bool {
+pub(super) fn matches(pattern: &str, name: &str) -> bool {
     let Some((start, pattern)) = pattern.split_once('*') else { return pattern == name };
     let Some(mut rest) = name.strip_prefix(start) else { return false };
     let (middle, end) = pattern.rsplit_once('*').unwrap_or(("", pattern));
@@ -116,10 +163,8 @@ mod tests {
     }
 
     #[test]
-    fn the_built_in_names_are_those_of_the_built_in_tools() {
+    fn nobody_else_may_have_the_name_of_a_built_in_tool() {
         let toolbox = Toolbox::new(&BTreeMap::new(), &|_| None, Clock::System).unwrap();
-        let mut names = BUILT_IN.to_vec();
-        names.sort_unstable();
-        assert_eq!(toolbox.0.keys().map(String::as_str).collect::<Vec<_>>(), names);
+        assert!(toolbox.own.keys().all(|name| BUILT_IN.contains(&name.as_str())), "{:?}", toolbox.own.keys());
     }
 }

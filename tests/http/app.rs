@@ -24,12 +24,17 @@ use weir::http::stall::CutOff;
 use weir::http::{self, Options, State};
 use weir::id::{KeyId, UserId, WorkspaceId};
 use weir::import;
+use weir::notify::{Notices, Patience};
 use weir::provider::{self, Kind, Provider};
 use weir::runtime::agent::{Agent, AgentOptions, Agents};
+use weir::runtime::files::{self, Files};
 use weir::runtime::import::{self as imports, Imports};
-use weir::runtime::{Bounds, Runtime};
+use weir::runtime::notify::{self, Targets, Webhooks};
+use weir::runtime::search::Search;
+use weir::runtime::{Bounds, Runtime, tools};
 use weir::scope::{Permission, WorkspaceRole};
 use weir::store::{self, Store};
+use weir::tool::Toolbox;
 
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -44,6 +49,7 @@ pub struct TestApp {
     runtime: Runtime,
     provider: Arc<dyn Provider>,
     bounds: Bounds,
+    file_limits: files::Limits,
     server: JoinHandle<()>,
     client: reqwest::Client,
     dir: TempDir,
@@ -61,6 +67,10 @@ pub struct People {
     pub stranger: String,
     /// A key of the owner's that carries another scope.
     pub narrow: String,
+    /// A key of the owner's that carries every scope, `admin` too.
+    pub operator: String,
+    /// The same in the other workspace.
+    pub foreign_operator: String,
     pub revoked: String,
     pub owner_key: KeyId,
 }
@@ -94,17 +104,27 @@ impl TestApp {
     pub async fn with_issuers(issuers: Vec<Issuer>) -> Self {
         let demo = provider::Options::new(Kind::Demo);
         let demo = provider::connect(&demo, &|_| None, Clock::System).unwrap();
-        Self::whole(demo, Self::options(), issuers, Bounds::default()).await
+        Self::whole(demo, Self::options(), issuers, Bounds::default(), Default::default()).await
+    }
+
+    pub async fn with_file_limits(limits: files::Limits) -> Self {
+        let demo = provider::Options::new(Kind::Demo);
+        Self::with_model_and_file_limits(provider::connect(&demo, &|_| None, Clock::System).unwrap(), limits)
+            .await
+    }
+
+    pub async fn with_model_and_file_limits(provider: Arc<dyn Provider>, limits: files::Limits) -> Self {
+        Self::whole(provider, Self::options(), Vec::new(), Bounds::default(), limits).await
     }
 
     pub async fn with_bounds(bounds: Bounds) -> Self {
         let demo = provider::Options::new(Kind::Demo);
         let demo = provider::connect(&demo, &|_| None, Clock::System).unwrap();
-        Self::whole(demo, Self::options(), Vec::new(), bounds).await
+        Self::whole(demo, Self::options(), Vec::new(), bounds, Default::default()).await
     }
 
     pub async fn with(provider: Arc<dyn Provider>, options: Options) -> Self {
-        Self::whole(provider, options, Vec::new(), Bounds::default()).await
+        Self::whole(provider, options, Vec::new(), Bounds::default(), Default::default()).await
     }
 
     async fn whole(
@@ -112,27 +132,81 @@ impl TestApp {
         options: Options,
         issuers: Vec<Issuer>,
         bounds: Bounds,
+        file_limits: files::Limits,
     ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let directory = Directory::open(&dir.path().join("control.db"), Clock::System).unwrap();
         let directory = Arc::new(directory.with_issuers(issuers));
         let people = People::in_it(&directory);
-        let (runtime, state, address, server) = start(&dir, &directory, &provider, bounds, options).await;
+        let (runtime, state, address, server) =
+            start(&dir, &directory, &provider, (bounds, file_limits), options).await;
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { address, directory, people, state, runtime, provider, bounds, server, client, dir }
+        Self {
+            address,
+            directory,
+            people,
+            state,
+            runtime,
+            provider,
+            bounds,
+            file_limits,
+            server,
+            client,
+            dir,
+        }
     }
 
     /// Cuts everything off in the middle of what it does, and starts anew on the same data.
     pub async fn restart(&mut self) {
         self.server.abort();
         self.runtime.store().close().await;
-        let started = start(&self.dir, &self.directory, &self.provider, self.bounds, Self::options()).await;
+        let bounds = (self.bounds, self.file_limits);
+        let started = start(&self.dir, &self.directory, &self.provider, bounds, Self::options()).await;
         (self.runtime, self.state, self.address, self.server) = started;
     }
 
     /// What was deleted goes, as it does every few seconds.
     pub async fn tidy(&self) {
         self.runtime.store().tidy(self.runtime.clock().now()).await.unwrap();
+    }
+
+    /// What nobody needs goes, as if it were so much later.
+    pub async fn tidy_files(&self, later: Duration) {
+        let files = self.runtime.files().unwrap();
+        files.tidy(self.runtime.clock().now().plus(later)).await.unwrap();
+        files.sweep().await.unwrap();
+    }
+
+    /// The contents of files that are on the disk, whole and under their names.
+    pub fn contents(&self) -> Vec<String> {
+        let whole = std::fs::read_dir(self.dir.path().join("files/whole")).unwrap();
+        let names = whole.flat_map(|dir| std::fs::read_dir(dir.unwrap().path()).unwrap());
+        names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    /// A content that no row knows.
+    pub fn plant_content(&self, hash: &str) {
+        let dir = self.dir.path().join("files/whole").join(&hash[..2]);
+        std::fs::create_dir_all(&dir).unwrap();
+        std::fs::write(dir.join(hash), "of a crash").unwrap();
+    }
+
+    /// Waits until so many files are on their way in.
+    pub async fn until_arriving(&self, count: usize) {
+        let dir = self.dir.path().join("files/arriving");
+        let wait = async {
+            while std::fs::read_dir(&dir).unwrap().count() != count {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, wait).await.expect("it comes to that");
+    }
+
+    /// A file of the owner's.
+    pub async fn upload(&self, name: &str, content: Vec<u8>) -> Value {
+        let name: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
+        let request = self.request(Method::POST, &format!("/v1/files?name={name}"), &self.people.owner);
+        Answer::of(request.body(content)).await.is(201)
     }
 
     pub async fn close(&self) {
@@ -179,6 +253,12 @@ impl TestApp {
         Answer::of(self.request(Method::POST, path, &self.people.owner).json(body)).await
     }
 
+    /// With a key that carries `admin`.
+    pub async fn as_operator(&self, method: axum::http::Method, path: &str, body: &Value) -> Answer {
+        let method = Method::from_bytes(method.as_str().as_bytes()).unwrap();
+        Answer::of(self.request(method, path, &self.people.operator).json(body)).await
+    }
+
     pub async fn put(&self, path: &str, body: &Value) -> Answer {
         Answer::of(self.request(Method::PUT, path, &self.people.owner).json(body)).await
     }
@@ -222,7 +302,7 @@ async fn start(
     dir: &TempDir,
     directory: &Arc<Directory>,
     provider: &Arc<dyn Provider>,
-    bounds: Bounds,
+    (bounds, file_limits): (Bounds, files::Limits),
     options: Options,
 ) -> (Runtime, State, SocketAddr, JoinHandle<()>) {
     let now = Timestamp::from_millis(1_795_000_000_000);
@@ -251,9 +331,21 @@ async fn start(
     let small = AgentOptions { id: "small".to_owned(), context_tokens: Some(1000), ..agent.clone() };
     let tooled =
         AgentOptions { id: "tooled".to_owned(), tools: vec!["calculator".to_owned()], ..agent.clone() };
-    let agents =
-        [agent, other, small, titled, tooled].map(|options| Agent::new(options, provider.clone()).unwrap());
-    let runtime = Runtime::with_bounds(store, Agents::new(agents), Clock::System, bounds);
+    let filing = AgentOptions {
+        id: "filing".to_owned(),
+        tools: vec!["files.*".to_owned()],
+        policy: serde_json::from_value(json!({"files.*": "allow"})).unwrap(),
+        ..agent.clone()
+    };
+    let agents = [agent, other, small, titled, tooled, filing]
+        .map(|options| Agent::new(options, provider.clone()).unwrap());
+    let kept = Files::open(store.clone(), &dir.path().join("files"), Clock::System, file_limits).unwrap();
+    let mut toolbox = Toolbox::new(&BTreeMap::new(), &|_| None, Clock::System).unwrap();
+    tools::add_files(&mut toolbox, &store, &kept).unwrap();
+    let search = Search::new(store.clone(), Some(kept.clone()), Clock::System, &dir.path().join("search"));
+    let runtime = Runtime::with_tools(store, Agents::new(agents), Clock::System, bounds, toolbox)
+        .with_files(kept)
+        .with_search(search.clone());
     runtime.recover(startup.unfinished).await;
     let providers = BTreeMap::from([("test".to_owned(), provider.clone())]);
     let state = State::new(runtime.clone(), directory.clone(), providers, numbers(), options);
@@ -264,11 +356,18 @@ async fn start(
         bounds: import::Bounds::default(),
     };
     let imports = Imports::open(runtime.clone(), imports).unwrap();
-    let state = state.with_imports(imports.clone());
+    let notices = Notices::open(&dir.path().join("notify.db")).unwrap();
+    let telling = notify::Options {
+        targets: Targets { vouched_for: vec!["hooks.internal".to_owned()] },
+        patience: Patience { retry: Vec::new(), disable_after: Duration::from_secs(3600) },
+        public_url: None,
+    };
+    let webhooks = Webhooks::new(runtime.clone(), notices, telling);
+    let state = state.with_imports(imports.clone()).with_webhooks(webhooks);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let served = serve(listener, http::router(state.clone()));
-    let server = tokio::spawn(async move { tokio::join!(served, imports.run()).0 });
+    let server = tokio::spawn(async move { tokio::join!(served, imports.run(), search.run()).0 });
     (runtime, state, address, server)
 }
 
@@ -321,6 +420,8 @@ impl People {
             admin: key(here, user("Admin", here, WorkspaceRole::Admin), &[]).1,
             stranger: key(away, stranger, &[]).1,
             narrow: key(here, owner, &[Permission::TokensMint]).1,
+            operator: key(here, owner, &Permission::ALL).1,
+            foreign_operator: key(away, stranger, &Permission::ALL).1,
             revoked,
             owner_key,
         }

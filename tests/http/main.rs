@@ -3,8 +3,11 @@
 mod app;
 mod bounds;
 mod branches;
+mod caller;
 mod compaction;
 mod conversations;
+mod file_tools;
+mod files;
 mod imports;
 mod memory;
 mod messages;
@@ -16,6 +19,7 @@ mod sockets;
 mod streams;
 mod tokens;
 mod trees;
+mod webhooks;
 
 #[path = "../support/runtime.rs"]
 #[expect(dead_code, reason = "only its scripted model is used here")]

@@ -4,7 +4,10 @@ use axum::http::Method;
 use serde_json::json;
 
 use weir::http::{Rule, every_route};
-use weir::id::{ApprovalId, CallId, CompactionId, ConversationId, ImportId, MessageId, TurnId};
+use weir::id::{
+    ApprovalId, CallId, CompactionId, ConversationId, DeliveryId, FileId, ImportId, MemoryId, MessageId,
+    QuestionId, RuleId, TurnId, WebhookId,
+};
 
 use crate::app::{Answer, NUMBERS, TestApp};
 
@@ -17,6 +20,11 @@ struct Targets {
     compaction: String,
     approval: String,
     call: String,
+    file: String,
+    rule: String,
+    memory: String,
+    webhook: String,
+    delivery: String,
 }
 
 impl Targets {
@@ -28,15 +36,40 @@ impl Targets {
             app.post(&format!("{conversation}/compact"), &json!({"message_id": said["message_id"]})).await;
         let id = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
         let import = app.post("/v1/imports", &json!({})).await.is(202);
+        let file = app.upload("a.txt", b"text".to_vec()).await;
+        let parts = json!({"parts": [{"type": "file", "file_id": file["id"]}]});
+        let path = format!("{conversation}/messages");
+        let sent = app.request(reqwest::Method::POST, &path, &app.people.owner).header("Prefer", "wait=15");
+        Answer::of(sent.json(&parts)).await.is(200);
+        let remembered = asked(app).await;
+        let yes = json!({
+            "decision": "approve", "args_hash": remembered["args_hash"],
+            "remember": {"scope": "conversation", "match": "exact"},
+        });
+        app.post(&format!("/v1/approvals/{}/decide", id(&remembered["id"])), &yes).await.is(200);
+        let rules = app.get("/v1/approval-rules").await.is(200);
+        let noted = json!({"agent": "default", "text": "likes tables"});
+        let memory = app.post("/v1/memories", &noted).await.is(201);
         let asked = asked(app).await;
+        let compacted = made;
+        let made =
+            app.as_operator(Method::POST, "/v1/webhooks", &json!({"url": "http://hooks.internal/"})).await;
+        let made = made.is(201);
+        let test = format!("/v1/webhooks/{}/test", made["webhook"]["id"].as_str().unwrap());
+        let tested = app.as_operator(Method::POST, &test, &json!({})).await.is(202);
         Self {
             conversation: conversation.rsplit('/').next().unwrap().to_owned(),
             turn: id(&said["turn"]["id"]),
             message: id(&said["message_id"]),
-            compaction: id(&made.is(201)["id"]),
+            compaction: id(&compacted.is(201)["id"]),
             import: id(&import["id"]),
             approval: id(&asked["id"]),
             call: id(&asked["call_id"]),
+            file: id(&file["id"]),
+            rule: id(&rules["items"][0]["id"]),
+            memory: id(&memory["id"]),
+            webhook: id(&made["webhook"]["id"]),
+            delivery: id(&tested["id"]),
         }
     }
 
@@ -49,6 +82,11 @@ impl Targets {
             compaction: CompactionId::new().to_string(),
             approval: ApprovalId::new().to_string(),
             call: CallId::new().to_string(),
+            file: FileId::new().to_string(),
+            rule: RuleId::new().to_string(),
+            memory: MemoryId::new().to_string(),
+            webhook: WebhookId::new().to_string(),
+            delivery: DeliveryId::new().to_string(),
         }
     }
 
@@ -60,6 +98,12 @@ impl Targets {
             .replace("{compaction_id}", &self.compaction)
             .replace("{approval_id}", &self.approval)
             .replace("{call_id}", &self.call)
+            .replace("{file_id}", &self.file)
+            .replace("{rule_id}", &self.rule)
+            .replace("{memory_id}", &self.memory)
+            .replace("{webhook_id}", &self.webhook)
+            .replace("{delivery_id}", &self.delivery)
+            .replace("/v1/search", "/v1/search?q=hello")
     }
 
     async fn call(&self, app: &TestApp, method: &Method, path: &str, token: &str) -> Answer {
@@ -91,7 +135,11 @@ async fn call(app: &TestApp, method: &Method, path: &str, token: &str, message: 
         Some("decide") if path.ends_with("/approvals/decide") => json!({"items": [], "decision": "deny"}),
         Some("decide") => json!({"decision": "approve", "args_hash": "of something else"}),
         Some("result") => json!({"output": "84"}),
+        Some("webhooks") => json!({"url": "https://example.com/"}),
+        Some("answer") => json!({"question_id": QuestionId::new(), "action": "decline"}),
         Some("resolve") => json!({"as": "failed"}),
+        Some("memories") => json!({"agent": "default", "text": "likes lists"}),
+        Some(last) if last.starts_with("mem_") => json!({"text": "likes neither"}),
         Some(last) if last.starts_with("comp_") => json!({"summary": "in other words"}),
         Some(last) if last.starts_with("turn_") => json!({"text": "hello"}),
         Some(_) | None => json!({}),
@@ -117,7 +165,13 @@ async fn nobody_and_revoked_keys_get_nothing_but_the_public_routes() {
                 Rule::Public => is_open(&answer, &method, &path),
                 // Without a header it is the first frame that signs in.
                 Rule::Socket if token.is_empty() => assert_eq!(answer.problem(426), "upgrade-required"),
-                Rule::SignedIn(_) | Rule::AnyScope | Rule::Account | Rule::Socket | Rule::Metrics => {
+                Rule::SignedIn(_)
+                | Rule::AnyScope
+                | Rule::Account
+                | Rule::Admin
+                | Rule::Operator
+                | Rule::Socket
+                | Rule::Metrics => {
                     assert_eq!(answer.problem(401), "unauthorized", "{method} {path}");
                     assert_eq!(answer.header("www-authenticate"), "Bearer");
                 }
@@ -136,7 +190,7 @@ async fn a_key_without_the_scope_is_forbidden_everything_that_needs_it() {
             Rule::Public => is_open(&answer, &method, &path),
             Rule::AnyScope => assert!(answer.status.is_success(), "{method} {path}"),
             Rule::Metrics => assert_eq!(answer.problem(401), "unauthorized"),
-            Rule::SignedIn(_) | Rule::Account | Rule::Socket => {
+            Rule::SignedIn(_) | Rule::Account | Rule::Admin | Rule::Operator | Rule::Socket => {
                 assert_eq!(answer.problem(403), "forbidden", "{method} {path}")
             }
         }
@@ -149,14 +203,20 @@ async fn what_is_private_foreign_or_missing_is_not_found_in_the_same_words() {
     let (targets, missing) = (Targets::of_owner(&app).await, Targets::missing());
     let mut walked = 0;
     for (method, path, rule) in every_route() {
-        // Keys and sessions are no part of a conversation; tests/http/sign_in.rs asks for other people's.
-        if !path.contains('{') || rule == Rule::Account {
+        // Keys and sessions are no part of a conversation; tests/http/sign_in.rs asks for other people's. What
+        // belongs to admins they all see; tests/http/webhooks.rs asks for another workspace's.
+        if !path.contains('{') || matches!(rule, Rule::Account | Rule::Admin | Rule::Operator) {
             continue;
         }
         walked += 1;
         let words = missing.call(&app, &method, &path, &app.people.owner).await;
         assert_eq!(words.problem(404), "not-found", "{method} {path}");
-        for token in [&app.people.member, &app.people.admin, &app.people.stranger] {
+        let mut others = vec![&app.people.member, &app.people.stranger];
+        // What is remembered for others is theirs to end as well.
+        if !path.contains("{rule_id}") {
+            others.push(&app.people.admin);
+        }
+        for token in others {
             let answer = targets.call(&app, &method, &path, token).await;
             assert_eq!(answer.problem(404), "not-found", "{method} {path}");
             assert_eq!(answer.text, words.text, "{method} {path}");
@@ -164,7 +224,9 @@ async fn what_is_private_foreign_or_missing_is_not_found_in_the_same_words() {
         let malformed = path.replace("{conversation_id}", "conv_nonsense").replace("{turn_id}", "%ff");
         let malformed = malformed.replace("{message_id}", "msg_").replace("{compaction_id}", "msg_");
         let malformed = malformed.replace("{import_id}", "imp_nonsense").replace("{call_id}", "call_");
+        let malformed = malformed.replace("{approval_id}", "appr_nonsense").replace("{file_id}", "file_x");
         let malformed = malformed.replace("{approval_id}", "appr_nonsense");
+        let malformed = malformed.replace("{rule_id}", "rule_").replace("{memory_id}", "mem_");
         let answer = call(&app, &method, &malformed, &app.people.owner, &targets.message).await;
         assert_eq!(answer.text, words.text, "{method} {path}");
     }
@@ -188,7 +250,9 @@ async fn a_viewer_reads_what_is_shared_and_writes_nothing() {
                 assert_eq!(answer.status, 200, "{method} {path}");
             }
             Rule::SignedIn(_) => assert_eq!(answer.problem(403), "forbidden", "{method} {path}"),
-            Rule::Account => assert_eq!(answer.problem(403), "forbidden", "{method} {path}"),
+            Rule::Account | Rule::Admin | Rule::Operator => {
+                assert_eq!(answer.problem(403), "forbidden", "{method} {path}")
+            }
             Rule::Public | Rule::AnyScope | Rule::Socket | Rule::Metrics => {}
         }
     }
@@ -205,10 +269,15 @@ async fn the_owner_reaches_every_route() {
         if path == "/v1/feed" || path.ends_with("{conversation_id}/events") {
             continue;
         }
-        if rule == Rule::Account {
+        // This key is no admin's; tests/mcp calls those.
+        if matches!(rule, Rule::Account | Rule::Operator) {
             continue;
         }
-        let token = if rule == Rule::Metrics { NUMBERS } else { &app.people.owner };
+        let token = match rule {
+            Rule::Metrics => NUMBERS,
+            Rule::Admin | Rule::Operator => &app.people.operator,
+            _ => &app.people.owner,
+        };
         let answer = targets.call(&app, &method, &path, token).await;
         let expected: &[u16] = match (method.as_str(), path.as_str()) {
             (_, "/v1/socket") => &[426],

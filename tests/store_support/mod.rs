@@ -111,6 +111,7 @@ impl Talk {
             metadata: None,
             archived: false,
             created_at: NOW,
+            parent: None,
         }
     }
 
@@ -186,6 +187,7 @@ impl Talk {
             tool_choice: None,
             requested_by: self.scope.user_id,
             requested_role: weir::scope::WorkspaceRole::Member,
+            only_here: false,
         }
     }
 

@@ -1,8 +1,11 @@
 //! What the black-box suites share: a server that can be killed, a model that does as it is told, clients that
 //! keep everything they were shown, and the oracle that judges what is left after a fault.
 
+pub mod caller;
 pub mod client;
+pub mod errand;
 pub mod follower;
+pub mod lives;
 pub mod log;
 pub mod oracle;
 pub mod script;

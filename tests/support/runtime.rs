@@ -9,9 +9,12 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::watch;
 
-use weir::chat::conversation::{Command, ConversationInfo, OnBusy, Parent, Send, Visibility};
+use weir::chat::conversation::{
+    Command, ConversationChanges, ConversationInfo, OnBusy, Parent, Send, Visibility,
+};
 use weir::chat::event::{Cursor, Seq, Settings};
 use weir::chat::message::{FinishReason, Message, Part};
+use weir::chat::policy::Policy;
 use weir::chat::turn::{Limits, ModelOutput, Recovery, TurnRequest, TurnState};
 use weir::clock::{Clock, Timestamp};
 use weir::id::{CallId, ConversationId, MessageId, TurnId, UserId, WorkspaceId};
@@ -175,10 +178,16 @@ pub struct Bench {
     pub script: Script,
     scope: Scope,
     dir: TempDir,
+    policy: Policy,
 }
 
 impl Bench {
     pub async fn new(script: Script) -> Self {
+        Self::with_policy(script, Policy::default()).await
+    }
+
+    /// The agent has the tool `clock`, under this policy.
+    pub async fn with_policy(script: Script, policy: Policy) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let scope = Scope {
             workspace_id: WorkspaceId::new(),
@@ -188,14 +197,14 @@ impl Bench {
             credential: weir::scope::Credential::Root,
             only: None,
         };
-        let runtime = start(&dir, &script).await;
-        Self { runtime, script, scope, dir }
+        let runtime = start(&dir, &script, &policy).await;
+        Self { runtime, script, scope, dir, policy }
     }
 
     /// Forgets everything that is not on disk. The old runtime is cut off in the middle of whatever it does.
     pub async fn restart(&mut self, script: Script) {
         self.runtime.store().close().await;
-        self.runtime = start(&self.dir, &script).await;
+        self.runtime = start(&self.dir, &script, &self.policy).await;
         self.script = script;
     }
 
@@ -212,6 +221,7 @@ impl Bench {
             metadata: None,
             archived: false,
             created_at: self.runtime.clock().now(),
+            parent: None,
         };
         self.runtime.create(info, None, None, None).await.unwrap().conversation_id
     }
@@ -258,13 +268,14 @@ impl Bench {
                 tool_choice: None,
                 requested_by: self.scope.user_id,
                 requested_role: self.scope.role,
+                only_here: false,
             },
             limits: Limits { max_steps: 20, max_tokens: None, max_wall_ms: 600_000 },
             recovery: Recovery::Continue,
         };
         let receipt = ReceiptOf { message_id: Some(send.message_id), turn_id: Some(send.turn_id) };
         let command = Command::Send(Box::new(send));
-        self.runtime.order(id, Order { command, receipt, idempotency }).await
+        self.runtime.order(id, Order { command, receipt, idempotency, caller: None }).await
     }
 
     pub fn cursor(&self, seq: Seq) -> Cursor {
@@ -280,10 +291,37 @@ impl Bench {
         self.follow_until_turn_ends(row.conversation_id, From::Beginning, turn).await;
     }
 
+    /// So much time passes at once, and what it brings about is done.
+    pub async fn passes(&self, id: ConversationId, time: Duration) {
+        // Whoever answers has done everything before it, its timers are set.
+        self.rename(id).await;
+        tokio::time::pause();
+        tokio::time::advance(time).await;
+        tokio::time::resume();
+        // And whoever answers the second has looked at them after the first.
+        self.rename(id).await;
+        self.rename(id).await;
+    }
+
+    async fn rename(&self, id: ConversationId) {
+        let title = Some(Some("another".to_owned()));
+        let changes = ConversationChanges { title, ..ConversationChanges::default() };
+        self.runtime.order(id, Order::plain(Command::Update { changes })).await.unwrap();
+    }
+
     /// Newest first.
     pub async fn messages(&self, id: ConversationId) -> Vec<Message> {
         let page = self.runtime.messages(&self.scope, id, None, None, 200).await.unwrap().expect("it exists");
         page.value.messages.into_iter().map(|found| found.message).collect()
+    }
+
+    pub async fn is_waiting(&self, turn: TurnId) {
+        let waiting = async {
+            while self.turn_state(turn).await != TurnState::Waiting {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        within(waiting).await;
     }
 
     pub async fn wait_for_text(&self, id: ConversationId, text: &str) {
@@ -321,7 +359,7 @@ impl Bench {
     }
 }
 
-async fn start(dir: &TempDir, script: &Script) -> Runtime {
+async fn start(dir: &TempDir, script: &Script, policy: &Policy) -> Runtime {
     let now = Timestamp::from_millis(1_795_000_000_000);
     let (store, startup) = Store::open(Options::new(dir.path().join("weir.db")), now).unwrap();
     let options = AgentOptions {
@@ -335,8 +373,8 @@ async fn start(dir: &TempDir, script: &Script) -> Runtime {
         prefill: false,
         limits: Limits { max_steps: 20, max_tokens: None, max_wall_ms: 600_000 },
         context_tokens: None,
-        tools: Vec::new(),
-        policy: weir::chat::policy::Policy::default(),
+        tools: vec!["clock".to_owned()],
+        policy: policy.clone(),
         suggestions: Vec::new(),
         titles: false,
         title_model: None,

@@ -117,11 +117,18 @@ impl Server {
             .env("WEIR_LISTEN", format!("127.0.0.1:{}", self.port))
             .env("WEIR_ROOT_KEY", ROOT_KEY)
             .env("WEIR_FAILPOINT_FILE", self.failpoint_file())
+            .env("WEIR_CLOCK_FILE", self.dir.path().join("clock"))
             .env("RUST_BACKTRACE", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         command
+    }
+
+    /// From its next start on, its clock shows so much more than that of this machine.
+    pub fn move_clock(&self, by: Duration) {
+        std::fs::write(self.dir.path().join("clock"), by.as_millis().to_string())
+            .expect("the clock can be moved");
     }
 
     /// Not even a chance to say goodbye.

@@ -3,6 +3,7 @@
 mod args;
 mod built_in;
 mod call;
+mod fetch;
 mod fingerprint;
 mod http;
 mod names;

@@ -21,6 +21,7 @@ pub fn info() -> ConversationInfo {
         metadata: None,
         archived: false,
         created_at: Timestamp::from_millis(0),
+        parent: None,
     }
 }
 
@@ -33,6 +34,7 @@ pub fn request() -> TurnRequest {
         tool_choice: None,
         requested_by: UserId::from_bytes([3; 16]),
         requested_role: WorkspaceRole::Member,
+        only_here: false,
     }
 }
 
@@ -71,6 +73,7 @@ pub fn approval(id: ApprovalId, turn_id: TurnId, call_id: CallId, approvals: u32
             recent: Vec::new(),
             sibling_calls: Vec::new(),
             rule: None,
+            parents: Vec::new(),
             tool: ShownTool {
                 source: "built_in".to_owned(),
                 description: String::new(),

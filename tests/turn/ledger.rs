@@ -7,7 +7,7 @@ use weir::chat::conversation::MAX_RUNNING_TURNS;
 use weir::chat::event::{Entry, Event, ResumeReason};
 use weir::chat::message::{Message, MessageStatus, Part, Role};
 use weir::chat::turn::MAX_ATTEMPTS_PER_STEP;
-use weir::id::{ApprovalId, CallId, MessageId, TurnId};
+use weir::id::{ApprovalId, CallId, MessageId, QuestionId, TurnId};
 
 #[derive(Debug, Default)]
 pub struct Ledger {
@@ -58,6 +58,8 @@ struct CallLife {
     /// How that was answered.
     answered: Option<VoteDecision>,
     closed: bool,
+    /// What it asks people while it runs.
+    wonders: Option<QuestionId>,
     approved: bool,
     /// Its client was asked.
     handed_out: bool,
@@ -191,6 +193,7 @@ impl Ledger {
                     asked: None,
                     answered: None,
                     closed: false,
+                    wonders: None,
                     approved: false,
                     handed_out: false,
                 };
@@ -267,6 +270,21 @@ impl Ledger {
                 );
                 life.ended = true;
             }
+            Event::ToolProgress { call_id, .. } => {
+                assert!(self.call(*call_id).starts > 0, "what runs says how far it is");
+            }
+            Event::ToolAsked { call_id, question, .. } => {
+                let life = self.call(*call_id);
+                assert!(life.starts > 0 && life.wonders.is_none(), "what runs asks one thing at a time");
+                life.wonders = Some(question.id);
+            }
+            Event::ToolAnswered { call_id, question_id, .. } => {
+                assert_eq!(
+                    self.call(*call_id).wonders.take(),
+                    Some(*question_id),
+                    "what is asked is answered"
+                );
+            }
             Event::ToolResolved { call_id, .. } => {
                 let life = self.calls.get_mut(call_id).expect("it was proposed");
                 assert!(life.unknown && !life.resolved, "what nobody knew is said once");
@@ -318,6 +336,14 @@ impl Ledger {
     }
 
     /// A call that has not ended, of a turn that runs.
+    /// A call whose turn has ended, of which nobody knows what came of it.
+    pub fn left_unresolved(&self) -> Option<(TurnId, CallId)> {
+        let has_ended = |turn_id| self.turns.get(turn_id).is_some_and(|life: &Life| life.ended.is_some());
+        let mut left =
+            self.calls.iter().filter(|(_, it)| it.unknown && !it.resolved && has_ended(&it.turn_id));
+        left.next().map(|(id, call)| (call.turn_id, *id))
+    }
+
     fn call(&mut self, id: CallId) -> &mut CallLife {
         let life = self.calls.get(&id).expect("it was proposed");
         self.assert_runs(life.turn_id);

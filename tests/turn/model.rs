@@ -12,7 +12,7 @@ use weir::chat::turn::{
     CallFailure, Ending, Fence, Input, Judgement, Limits, MAX_ATTEMPTS_PER_STEP, ModelOutput, Placement,
     Recovery, TurnState,
 };
-use weir::id::{ApprovalId, CallId, MessageId, TurnId, UserId};
+use weir::id::{ApprovalId, CallId, MessageId, QuestionId, TurnId, UserId};
 
 #[derive(Debug, Default)]
 pub struct Model {
@@ -54,6 +54,8 @@ pub struct CallNow {
     harmless: bool,
     /// People are asked: which question, how many of them have to agree, who did, and which text they saw.
     pub question: Option<Question>,
+    /// What it asks while it runs.
+    pub wonders: Option<QuestionId>,
     resolved: bool,
 }
 
@@ -94,7 +96,20 @@ pub struct Waiting {
 
 impl CallNow {
     fn proposed(id: CallId) -> Self {
-        Self { id, state: CallState::Proposed, harmless: false, question: None, resolved: false }
+        Self {
+            id,
+            state: CallState::Proposed,
+            harmless: false,
+            question: None,
+            wonders: None,
+            resolved: false,
+        }
+    }
+}
+
+impl CallNow {
+    pub fn open_question(&self) -> Option<QuestionId> {
+        self.wonders.filter(|_| self.state == CallState::Started)
     }
 }
 
@@ -130,6 +145,10 @@ impl Model {
                 self.must_wait(*turn_id, *call_id, waits)?;
                 self.end_call(*turn_id, *call_id, ending);
             }
+            Command::Answer { turn_id, call_id, question_id, .. } => {
+                self.must_wait(*turn_id, *call_id, |call| call.open_question() == Some(*question_id))?;
+                self.forget_question(*turn_id, *question_id);
+            }
             Command::Resolve { turn_id, call_id, resolution, again, .. } => {
                 let waits = |call: &CallNow| call.state == CallState::Unknown && !call.resolved;
                 self.must_wait(*turn_id, *call_id, waits)?;
@@ -141,6 +160,10 @@ impl Model {
                 }
                 self.settle(*turn_id);
             }
+            Command::ResolveLate { call_id, resolution: Resolution::Retry, .. } => {
+                return Err(Refusal::TooLateToRetry { call_id: *call_id });
+            }
+            Command::ResolveLate { .. } => {}
             Command::Recover => {
                 let running: Vec<TurnId> = self.running.iter().map(|turn| turn.id).collect();
                 for id in running {
@@ -370,10 +393,24 @@ impl Model {
         }
         match input {
             Input::DeadlinePassed if self.turn(id).state == TurnState::Waiting => {}
+            // What a person thinks about is no time of the turn's.
+            Input::DeadlinePassed
+                if self.turn(id).calls.iter().any(|call| call.open_question().is_some()) => {}
             Input::Cancel | Input::DeadlinePassed => self.end(id),
             Input::Recovered => self.recover(id),
             Input::Judged { call_id, judgement } => self.judge(id, *call_id, judgement),
-            Input::ToolEnded { call_id, ending } => {
+            // It moves nothing.
+            Input::ToolProgressed { .. } => {}
+            Input::ToolAsked { call_id, question } => {
+                let call = self.turn(id).calls.iter_mut().find(|call| call.id == *call_id);
+                if let Some(call) = call.filter(|call| call.state == CallState::Started) {
+                    call.wonders.get_or_insert(question.id);
+                }
+            }
+            Input::ToolAnswered { question_id, .. } | Input::QuestionExpired { question_id } => {
+                self.forget_question(id, *question_id);
+            }
+            Input::ToolEnded { call_id, ending, .. } => {
                 let runs = |call: &CallNow| {
                     let at_the_client = call.state == CallState::Pending && call.question.is_none();
                     call.state == CallState::Started || at_the_client
@@ -497,7 +534,7 @@ impl Model {
             Judgement::Allowed { idempotent, .. } => {
                 (call.state, call.harmless) = (CallState::Started, *idempotent);
             }
-            Judgement::Client => (call.state, call.question) = (CallState::Pending, None),
+            Judgement::Outside { .. } => (call.state, call.question) = (CallState::Pending, None),
             Judgement::Ask(approval) => {
                 call.state = CallState::Pending;
                 call.question = Some(Question {
@@ -616,11 +653,17 @@ impl Model {
             return self.cut(id);
         }
         for call in &mut turn.calls {
+            call.wonders = None;
             if call.state == CallState::Started && !call.harmless {
                 call.state = CallState::Unknown;
             }
         }
         self.settle(id);
+    }
+
+    fn forget_question(&mut self, id: TurnId, question_id: QuestionId) {
+        let calls = self.turn(id).calls.iter_mut();
+        calls.filter(|call| call.wonders == Some(question_id)).for_each(|call| call.wonders = None);
     }
 
     fn cut(&mut self, id: TurnId) {
@@ -696,8 +739,11 @@ impl Model {
                 .map(|open| (open.id, open.parts.iter().map(|p| (p.bytes, p.completed)).collect::<Vec<_>>()));
             assert_eq!(real_open, open, "open message of {}", turn.id);
             let calls: Vec<_> = turn.calls.iter().map(|call| (call.id, call.state, call.resolved)).collect();
-            let real_calls: Vec<_> =
-                real.calls.iter().map(|open| (open.call.id, open.call.state, open.resolved)).collect();
+            let real_calls: Vec<_> = real
+                .calls
+                .iter()
+                .map(|open| (open.call.id, open.call.state, open.call.resolved.is_some()))
+                .collect();
             assert_eq!(real_calls, calls, "calls of {}", turn.id);
         }
     }

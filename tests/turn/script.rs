@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 
 use weir::chat::conversation::OnBusy;
+use weir::chat::event::Resolution;
 use weir::chat::message::CallState;
 use weir::chat::turn::{Placement, Recovery};
 
@@ -74,6 +75,10 @@ pub enum CallOp {
     Allowed { idempotent: bool },
     Ask { approvals: u32 },
     Client,
+    Progresses,
+    Asks,
+    Answers { right: bool },
+    NobodyAnswers,
     Succeeds,
     Fails,
     Unknown,
@@ -141,6 +146,14 @@ pub enum Kind {
 }
 
 impl CallOp {
+    /// What a person says with it.
+    pub const fn resolution(self) -> Resolution {
+        match self {
+            Self::Retried => Resolution::Retry,
+            _ => Resolution::Succeeded,
+        }
+    }
+
     /// This, or something like it that may happen to a call in that state.
     pub fn fitting(self, state: CallState) -> Self {
         match (state, self) {
@@ -276,6 +289,10 @@ fn call_op() -> impl Strategy<Value = CallOp> {
         3 => any::<bool>().prop_map(|idempotent| CallOp::Allowed { idempotent }),
         4 => (1..3u32).prop_map(|approvals| CallOp::Ask { approvals }),
         1 => Just(CallOp::Client),
+        1 => Just(CallOp::Progresses),
+        2 => Just(CallOp::Asks),
+        2 => prop::bool::weighted(0.8).prop_map(|right| CallOp::Answers { right }),
+        1 => Just(CallOp::NobodyAnswers),
         2 => Just(CallOp::Succeeds),
         1 => Just(CallOp::Fails),
         2 => Just(CallOp::Unknown),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use proptest::prelude::ProptestConfig;
-use proptest::test_runner::TestRunner;
+use proptest::test_runner::{TestRng, TestRunner};
 
 use crate::fixture::{approval, info, problem, request};
 use crate::ledger::Ledger;
@@ -14,21 +14,38 @@ use weir::chat::conversation::{
     Command, Conversation, ConversationChanges, Doomed, MAX_RUNNING_TURNS, Parent, Refusal, Regenerate, Send,
     decide,
 };
-use weir::chat::event::{Entry, Event, Resolution};
-use weir::chat::message::{CallState, FinishReason, Part, Role, Usage};
+use weir::chat::event::{Entry, Event, WaitingFor};
+use weir::chat::message::{CallState, FinishReason, Part, Progress, Role, Usage};
+use weir::chat::question::{Answer, AnswerAction, Question};
 use weir::chat::turn::{
     CallFailure, Decision, Effect, Ending as ToolEnding, Fence, Input, Judgement, Limits, ModelOutput,
     Recovery, Stamp, TurnState, Wake,
 };
 use weir::clock::Timestamp;
-use weir::id::{ApprovalId, CallId, MessageId, TurnId, UserId};
+use weir::id::{ApprovalId, CallId, MessageId, QuestionId, TurnId, UserId};
 
 #[test]
 fn a_conversation_is_what_its_model_is_whatever_happens() {
     let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
-    let cases = config.cases;
+    let (cases, tally) = (config.cases, run(TestRunner::new(config)));
+    println!("{cases} conversations: {tally:?}");
+}
+
+/// Always the same conversations: whether they reach everything is no matter of luck.
+#[test]
+fn the_scripts_reach_what_the_model_knows() {
+    let config = ProptestConfig { failure_persistence: None, cases: 512, ..ProptestConfig::default() };
+    let rng = TestRng::deterministic_rng(config.rng_algorithm);
+    let tally = run(TestRunner::new_with_rng(config, rng));
+    for what in EVERY_RUN_SEES {
+        assert!(tally.0.contains_key(what), "no {what}: {tally:?}");
+    }
+}
+
+/// Goes through what the runner makes up, and says what happened.
+fn run(mut runner: TestRunner) -> Tally {
     let tally = std::cell::RefCell::new(Tally::default());
-    let result = TestRunner::new(config).run(&script::ops(), |ops| {
+    let result = runner.run(&script::ops(), |ops| {
         let mut world = World::new();
         for op in &ops {
             world.act(op);
@@ -40,21 +57,18 @@ fn a_conversation_is_what_its_model_is_whatever_happens() {
     if let Err(error) = result {
         panic!("{error}");
     }
-    let tally = tally.into_inner();
-    println!("{cases} conversations: {tally:?}");
-    for what in EVERY_RUN_SEES {
-        assert!(cases < 256 || tally.0.contains_key(what), "no {what} in {cases} conversations: {tally:?}");
-    }
+    tally.into_inner()
 }
 
 /// What the scripts have to reach, or the model proves little.
-const EVERY_RUN_SEES: [&str; 24] = [
+const EVERY_RUN_SEES: [&str; 25] = [
     "tools started",
     "calls approved",
     "calls approved with other arguments",
     "calls denied",
     "calls of unknown outcome",
     "calls resolved",
+    "calls resolved late",
     "calls done again",
     "approvals void",
     "regenerated",
@@ -364,6 +378,14 @@ impl World {
     }
 
     fn call(&mut self, turn: usize, call: usize, what: CallOp) {
+        if let CallOp::Resolved | CallOp::Retried = what
+            && turn.is_multiple_of(2)
+            && let Some((turn_id, call_id)) = self.ledger.left_unresolved()
+        {
+            let (resolution, output, resolved_by) = (what.resolution(), None, UserId::from_bytes([1; 16]));
+            self.run(Command::ResolveLate { turn_id, call_id, resolution, output, resolved_by });
+            return;
+        }
         // Turns with calls are what this is about.
         let with_calls: Vec<usize> =
             (0..self.model.running.len()).filter(|n| !self.model.running[*n].calls.is_empty()).collect();
@@ -373,19 +395,42 @@ impl World {
         // Most of what happens to a call is what can happen to it.
         let what = if self.ids.is_multiple_of(4) { what } else { what.fitting(call.state) };
         let (call_id, approval_id) = (call.id, call.question.as_ref().map(|question| question.id));
+        let wonders = call.wonders;
         let text = || "text".to_owned();
         let judge = |world: &mut Self, judgement| world.turn(turn_id, Input::Judged { call_id, judgement });
-        let end = |world: &mut Self, ending| world.turn(turn_id, Input::ToolEnded { call_id, ending });
+        let end =
+            |world: &mut Self, ending| world.turn(turn_id, Input::ToolEnded { call_id, ending, spent: None });
         match what {
             CallOp::Impossible => judge(self, Judgement::Impossible { error: text() }),
             CallOp::Denied => judge(self, Judgement::Denied { rule: None }),
-            CallOp::Allowed { idempotent } => judge(self, Judgement::Allowed { rule: None, idempotent }),
-            CallOp::Client => judge(self, Judgement::Client),
+            CallOp::Allowed { idempotent } => {
+                judge(self, Judgement::Allowed { rule: None, idempotent, child_id: None })
+            }
+            CallOp::Client => judge(self, Judgement::Outside { waiting_for: WaitingFor::ClientTool }),
             CallOp::Ask { approvals } => {
                 let id = ApprovalId::from_bytes(self.id());
                 judge(self, Judgement::Ask(Box::new(approval(id, turn_id, call_id, approvals))));
             }
-            CallOp::Succeeds => end(self, ToolEnding::Succeeded { output: text() }),
+            CallOp::Progresses => {
+                let progress = Progress { message: Some(text()), fraction: Some(0.5) };
+                self.turn(turn_id, Input::ToolProgressed { call_id, progress });
+            }
+            CallOp::Asks => {
+                let id = QuestionId::from_bytes(self.id());
+                let question = Question { id, message: text(), schema: None, url: None };
+                self.turn(turn_id, Input::ToolAsked { call_id, question });
+            }
+            CallOp::Answers { right } => {
+                let Some(asked) = wonders else { return };
+                let question_id = if right { asked } else { QuestionId::from_bytes(self.id()) };
+                let answer = Answer { action: AnswerAction::Accept, content: None };
+                self.run(Command::Answer { turn_id, call_id, question_id, answer });
+            }
+            CallOp::NobodyAnswers => {
+                let Some(question_id) = wonders else { return };
+                self.turn(turn_id, Input::QuestionExpired { question_id });
+            }
+            CallOp::Succeeds => end(self, ToolEnding::Succeeded { output: text(), files: Vec::new() }),
             CallOp::Fails => end(self, ToolEnding::Failed { error: text() }),
             CallOp::Unknown => end(self, ToolEnding::Unknown { error: text() }),
             CallOp::Vote { user, deny, changes, as_shown } => {
@@ -401,6 +446,7 @@ impl World {
                     user_id: UserId::from_bytes([user + 1; 16]),
                     decision: if deny { VoteDecision::Deny } else { VoteDecision::Approve },
                     reason: None,
+                    remember: None,
                     changed,
                     at: Timestamp::from_millis(1),
                 };
@@ -413,14 +459,11 @@ impl World {
                 self.turn(turn_id, Input::ApprovalExpired { approval_id });
             }
             CallOp::ClientSays => {
-                let ending = ToolEnding::Succeeded { output: text() };
+                let ending = ToolEnding::Succeeded { output: text(), files: Vec::new() };
                 self.run(Command::EndCall { turn_id, call_id, ending });
             }
             CallOp::Resolved | CallOp::Retried => {
-                let resolution = match what {
-                    CallOp::Retried => Resolution::Retry,
-                    _ => Resolution::Succeeded,
-                };
+                let resolution = what.resolution();
                 let (again, resolved_by) = (CallId::from_bytes(self.id()), UserId::from_bytes([1; 16]));
                 let output = Some(text());
                 self.run(Command::Resolve { turn_id, call_id, resolution, output, resolved_by, again });
@@ -492,6 +535,8 @@ impl World {
                 }
                 Effect::CancelAttempt { turn_id } => drop(self.calls.remove(&turn_id)),
                 Effect::WakeAt { turn_id, wake: Wake::Deadline, at } => drop(self.wakes.insert(turn_id, at)),
+                Effect::PassAnswer { .. } => self.tally.count("answers that were passed on"),
+                Effect::WakeAt { wake: Wake::Question(_), .. } => self.tally.count("questions with an end"),
                 Effect::WakeAt { wake: Wake::Expiry(approval_id), .. } => {
                     self.expiries.insert(approval_id);
                 }
@@ -515,6 +560,10 @@ impl World {
             | Input::ModelFailed { fence, .. } => !self.model.is_current(*turn_id, *fence),
             Input::Judged { .. }
             | Input::ToolEnded { .. }
+            | Input::ToolProgressed { .. }
+            | Input::ToolAsked { .. }
+            | Input::ToolAnswered { .. }
+            | Input::QuestionExpired { .. }
             | Input::Voted { .. }
             | Input::ApprovalExpired { .. }
             | Input::Resolved { .. }
@@ -539,10 +588,16 @@ impl World {
             Entry::Event(Event::ToolApproved { args_text: Some(_), .. }) => {
                 "calls approved with other arguments"
             }
+            Entry::Event(Event::ToolAsked { .. }) => "questions of running calls",
+            Entry::Event(Event::ToolAnswered { .. }) => "questions that were over",
+            Entry::Event(Event::ToolProgress { .. }) => "calls that said how far they were",
             Entry::Event(Event::ToolApproved { .. }) => "calls approved",
             Entry::Event(Event::ToolDenied { .. }) => "calls denied",
             Entry::Event(Event::ToolExpired { .. }) => "approvals expired",
             Entry::Event(Event::ToolUnknown { .. }) => "calls of unknown outcome",
+            Entry::Event(Event::ToolResolved { turn_id, .. }) if !self.real.turns.contains_key(turn_id) => {
+                "calls resolved late"
+            }
             Entry::Event(Event::ToolResolved { .. }) => "calls resolved",
             Entry::Event(Event::ToolProposed { call, .. }) if call.retry_of.is_some() => "calls done again",
             Entry::Event(Event::ApprovalClosed { outcome: ApprovalState::Void, .. }) => "approvals void",
@@ -655,6 +710,7 @@ fn refused(refusal: &Refusal) -> &'static str {
         Refusal::Vote(_) => "refused: vote",
         Refusal::NotAsked { .. } => "refused: not asked",
         Refusal::NotWaiting { .. } => "refused: call does not wait",
+        Refusal::TooLateToRetry { .. } => "refused: too late to retry",
         Refusal::Deleted => "refused: deleted",
     }
 }

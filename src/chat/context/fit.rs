@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Item, PathMessage, Prompt, ToolSpec, push_message, tokens};
+use super::{Item, PathMessage, Prompt, SEARCH, ToolSpec, push_message, tokens};
 use crate::chat::compaction::Compaction;
 use crate::chat::message::{Part, Role};
 use crate::id::MessageId;
@@ -87,7 +87,8 @@ pub struct TooLong {
 pub fn fit(given: Given) -> Result<Context, TooLong> {
     let Given { system, tools, compaction, above, path, pinned, budget } = given;
     let rest = system.as_deref().map_or(0, tokens::of_text) + tokens::of_tools(&tools);
-    let mut fitting = Fitting::new(compaction, above, path, rest);
+    let findable = tools.iter().any(|tool| tool.name == SEARCH);
+    let mut fitting = Fitting::new(compaction, above, findable, path, rest);
     let wanted = fitting.total();
     fitting.shorten_old_outputs(budget);
     fitting.leave_out_exchanges(budget, &pinned);
@@ -103,6 +104,7 @@ struct Fitting {
     compaction: Option<Compaction>,
     /// Said in words before the rest.
     above: Vec<PathMessage>,
+    findable: bool,
     preface: Option<Item>,
     path: Vec<Candidate>,
     /// Of the messages of `path`, as they are sent.
@@ -121,13 +123,14 @@ impl Fitting {
     fn new(
         compaction: Option<Compaction>,
         above: Vec<PathMessage>,
+        findable: bool,
         path: Vec<PathMessage>,
         rest: u64,
     ) -> Self {
-        let preface = preface(compaction.as_ref(), &above);
+        let preface = preface(compaction.as_ref(), &above, findable);
         let path: Vec<Candidate> = path.into_iter().map(Candidate::new).collect();
         let messages = path.iter().map(|candidate| candidate.tokens).sum();
-        Self { compaction, above, preface, path, messages, rest }
+        Self { compaction, above, findable, preface, path, messages, rest }
     }
 
     fn total(&self) -> u64 {
@@ -180,7 +183,7 @@ impl Fitting {
         if pinned.contains(&candidate.message.id) {
             // Out of its place, but said.
             self.above.push(candidate.message.clone());
-            self.preface = preface(self.compaction.as_ref(), &self.above);
+            self.preface = preface(self.compaction.as_ref(), &self.above, self.findable);
         }
     }
 
@@ -235,13 +238,17 @@ impl Candidate {
     }
 }
 
-/// What stands for the beginning of the path.
-fn preface(compaction: Option<&Compaction>, above: &[PathMessage]) -> Option<Item> {
+/// What stands for the beginning of the path, and whether the model can find the rest of it.
+fn preface(compaction: Option<&Compaction>, above: &[PathMessage], findable: bool) -> Option<Item> {
     let mut text = String::new();
     if let Some(compaction) = compaction {
         let summary = compaction.summary.trim();
         write!(text, "The conversation so far was summarised as follows.\n\n{summary}\n")
             .expect("memory takes it");
+        if findable {
+            writeln!(text, "\nWhat it leaves out can be found with `{SEARCH}`, with `here` set to true.")
+                .expect("memory takes it");
+        }
     }
     if !above.is_empty() {
         text.push_str("\nFrom earlier in the conversation, word for word:\n");
@@ -273,7 +280,7 @@ pub fn spoken(message: &PathMessage) -> String {
                 write!(text, "\n[called {name} with {args_text}; it said: {result}]\n")
                     .expect("memory takes it");
             }
-            Part::File { file_id } => write!(text, "\n[file {file_id}]\n").expect("memory takes it"),
+            Part::File { name, .. } => write!(text, "\n[file {name}]\n").expect("memory takes it"),
             Part::Source { url, .. } => write!(text, "\n[source {url}]\n").expect("memory takes it"),
             Part::ToolCall { discarded: true, .. } | Part::Reasoning { .. } | Part::Notice { .. } => {}
         }

@@ -14,6 +14,9 @@ use utoipa::ToSchema;
 use crate::chat::message::{Call, MessageStatus, Opaque, Part, Role, StoredPart};
 use crate::id::{CallId, MessageId, TurnId};
 
+/// The tool with which a model finds what it is not given any more.
+pub const SEARCH: &str = "search_conversations";
+
 /// A tool as a model is told of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -211,7 +214,11 @@ mod tests {
             output: None,
             error: Some("not available".to_owned()),
             rule: None,
+            resolved: None,
             retry_of: None,
+            child_id: None,
+            progress: None,
+            question: None,
         }];
         let items = items(&answer);
         let result = |call_id, output: &str| Item::ToolResult {

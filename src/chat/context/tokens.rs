@@ -64,9 +64,18 @@ fn of_part(part: &Part) -> u64 {
     match part {
         Part::Text { text } | Part::Reasoning { text } => of_text(text),
         Part::ToolCall { name, args_text, .. } => PER_MESSAGE + of_text(name) + of_text(args_text),
-        Part::File { .. } => PER_MESSAGE + of_text("[file file_00000000000000000000000000]"),
+        Part::File { name, media_type, size, .. } => PER_MESSAGE + of_text(name) + of_file(media_type, *size),
         Part::Source { url, title } => of_text(url) + title.as_deref().map_or(0, of_text),
         Part::Notice { .. } => 0,
+    }
+}
+
+/// An image is made smaller by its provider until it takes about so much; a document takes more with each page.
+fn of_file(media_type: &str, size: u64) -> u64 {
+    match media_type {
+        image if image.starts_with("image/") => 1_600,
+        "application/pdf" => (size / 40).clamp(1_500, 30_000),
+        _ => 16,
     }
 }
 

@@ -11,8 +11,9 @@ use crate::chat::approval::{Vote, VoteRefusal};
 use crate::chat::compaction::{Compaction, Told};
 use crate::chat::event::Resolution;
 use crate::chat::message::{Marks, Part};
+use crate::chat::question::Answer;
 use crate::chat::turn::{Ending, Input, Limits, Recovery, TurnRequest};
-use crate::id::{ApprovalId, CallId, CompactionId, MessageId, TurnId, UserId};
+use crate::id::{ApprovalId, CallId, CompactionId, MessageId, QuestionId, TurnId, UserId};
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
@@ -62,6 +63,13 @@ pub enum Command {
         call_id: CallId,
         ending: Ending,
     },
+    /// A person answers what a running tool asks.
+    Answer {
+        turn_id: TurnId,
+        call_id: CallId,
+        question_id: QuestionId,
+        answer: Answer,
+    },
     /// A person says what became of an unknown call.
     Resolve {
         turn_id: TurnId,
@@ -71,6 +79,15 @@ pub enum Command {
         resolved_by: UserId,
         /// The id of the call that does it again.
         again: CallId,
+    },
+    /// The same of a call whose turn has ended, which the store knows to be unresolved. It is on record, and nothing
+    /// else comes of it.
+    ResolveLate {
+        turn_id: TurnId,
+        call_id: CallId,
+        resolution: Resolution,
+        output: Option<String>,
+        resolved_by: UserId,
     },
     /// Something that a running turn waited for.
     Turn {
@@ -186,6 +203,10 @@ pub enum Refusal {
     NotAsked { call_id: CallId },
     #[error("{call_id} does not wait for that")]
     NotWaiting { call_id: CallId },
+    #[error(
+        "the turn of {call_id} has ended: say whether it happened; to have it done again, send a message"
+    )]
+    TooLateToRetry { call_id: CallId },
     #[error("the conversation is deleted")]
     Deleted,
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::chat::approval::Vote;
 use crate::chat::compaction::{Compaction, Told};
-use crate::chat::event::{Entry, Event};
+use crate::chat::event::{Entry, Event, Resolution};
 use crate::chat::message::{Message, MessageStatus, Part, Role};
 use crate::chat::turn::{
     self, Decision, Effect, Input, OpenCall, QueuedTurn, Stamp, Turn, TurnPlan, TurnState, Wake,
@@ -36,12 +36,22 @@ pub fn decide(conversation: &Conversation, command: Command, stamp: &Stamp) -> R
             Ok(decide_turn(conversation, turn_id, Input::Voted { call_id, vote: *vote, args_hash }, stamp))
         }
         Command::EndCall { turn_id, call_id, ending } => {
-            let input = Input::ToolEnded { call_id, ending };
-            about_call(conversation, turn_id, call_id, OpenCall::awaits_client, input, stamp)
+            let input = Input::ToolEnded { call_id, ending, spent: None };
+            about_call(conversation, turn_id, call_id, OpenCall::awaits_result, input, stamp)
+        }
+        Command::Answer { turn_id, call_id, question_id, answer } => {
+            let input = Input::ToolAnswered { call_id, question_id, answer };
+            about_call(conversation, turn_id, call_id, |open| open.asks(question_id), input, stamp)
         }
         Command::Resolve { turn_id, call_id, resolution, output, resolved_by, again } => {
             let input = Input::Resolved { call_id, resolution, output, resolved_by, again };
-            about_call(conversation, turn_id, call_id, OpenCall::is_unresolved, input, stamp)
+            about_call(conversation, turn_id, call_id, |open| open.call.is_unresolved(), input, stamp)
+        }
+        Command::ResolveLate { call_id, resolution: Resolution::Retry, .. } => {
+            Err(Refusal::TooLateToRetry { call_id })
+        }
+        Command::ResolveLate { turn_id, call_id, resolution, output, resolved_by } => {
+            Ok(Decision::of(Event::ToolResolved { turn_id, call_id, resolution, output, resolved_by }))
         }
         Command::Turn { turn_id, input } => Ok(decide_turn(conversation, turn_id, input, stamp)),
         Command::Cancel { turn_id } => Ok(cancel(conversation, turn_id, stamp)),

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use crate::chat::event::Settings;
 use crate::clock::Timestamp;
-use crate::id::{ConversationId, MessageId, UserId, WorkspaceId};
+use crate::id::{CallId, ConversationId, MessageId, TurnId, UserId, WorkspaceId};
 
 /// At most so many turns run in one conversation at a time, each on a leaf of its own.
 pub const MAX_RUNNING_TURNS: usize = 4;
@@ -61,6 +61,19 @@ pub struct ConversationInfo {
     pub metadata: Option<Value>,
     pub archived: bool,
     pub created_at: Timestamp,
+    /// The call that it works for, where another agent began it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<ParentCall>,
+}
+
+/// A call of a conversation that another conversation works for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ParentCall {
+    pub conversation_id: ConversationId,
+    pub turn_id: TurnId,
+    pub call_id: CallId,
+    /// How many agents stand above this one.
+    pub depth: u32,
 }
 
 /// What an update changed; absent fields stayed as they were.

@@ -115,6 +115,9 @@ impl Conversation {
             | Event::ToolPending { .. }
             | Event::ToolApproved { .. }
             | Event::ToolStarted { .. }
+            | Event::ToolProgress { .. }
+            | Event::ToolAsked { .. }
+            | Event::ToolAnswered { .. }
             | Event::ToolSucceeded { .. }
             | Event::ToolDenied { .. }
             | Event::ToolExpired { .. }

@@ -15,9 +15,10 @@ mod verdict;
 use serde_json::Value;
 
 use crate::clock::Timestamp;
+use crate::id::ConversationId;
 use crate::scope::WorkspaceRole;
 
-pub use remembered::{Match, Remembered, RememberedScope};
+pub use remembered::Remembered;
 pub use rule::Rule;
 pub use verdict::{Asking, Effect, Verdict, stricter};
 
@@ -26,6 +27,7 @@ pub use verdict::{Asking, Effect, Verdict, stricter};
 pub struct Question<'a> {
     pub tool: &'a str,
     pub args: &'a Value,
+    pub conversation_id: ConversationId,
     /// The key of the agent in the configuration.
     pub agent: &'a str,
     /// Of who asked for the turn.
@@ -73,21 +75,16 @@ impl Policy {
     }
 }
 
-/// What happens with a call. `remembered` are the rules of its workspace that apply to its conversation, of makers who
-/// are still there; `tool_hash` stands for the tool's schema and description as they are now.
+/// What happens with a call. `remembered` are the rules about its tool of makers who are still there; `tool_hash`
+/// stands for the tool's name, schema and description as they are now.
 ///
 /// A remembered rule turns an ask into an allow, and nothing else: it is one maker's standing vote, so it counts only
-/// where its maker's role suffices, and an ask for two approvals needs the rules of two people.
-pub fn evaluate(
-    policy: &Policy,
-    remembered: &[Remembered],
-    tool_hash: &[u8; 32],
-    question: &Question,
-) -> Verdict {
+/// where its maker could decide now, and an ask for two approvals needs the rules of two people.
+pub fn evaluate(policy: &Policy, remembered: &[Remembered], tool_hash: &str, question: &Question) -> Verdict {
     let configured = policy.verdict(question);
     let Effect::Ask(asking) = &configured.effect else { return configured };
     match remembered::answer(remembered, asking, tool_hash, question) {
-        Some(rule) => Verdict { effect: Effect::Allow, rule: Some(rule.id.clone()) },
+        Some(found) => Verdict { effect: Effect::Allow, rule: Some(found.rule.id.to_string()) },
         None => configured,
     }
 }

@@ -2,58 +2,45 @@
 
 use serde_json::Value;
 
-use crate::clock::Timestamp;
-use crate::id::{ConversationId, UserId};
+use crate::chat::approval::{ApprovalRule, RememberMatch, RememberScope};
 use crate::scope::WorkspaceRole;
 
 use super::number::Number;
 use super::{Asking, Question};
 
-/// Made with an approval; always an allow.
+/// A rule that somebody made with an approval, with what its maker may do now. Always an allow.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Remembered {
-    pub id: String,
-    pub scope: RememberedScope,
-    pub tool: String,
-    pub matches: Match,
-    /// Of the tool as its maker saw it. With another schema or description the rule is void.
-    pub tool_hash: [u8; 32],
-    pub made_by: UserId,
-    /// The maker's, when it was made.
-    pub made_as: WorkspaceRole,
-    pub expires_at: Option<Timestamp>,
-    pub revoked: bool,
-}
-
-/// Where it holds. Which conversation a question is about is the caller's knowledge, so those are chosen by it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RememberedScope {
-    Conversation(ConversationId),
-    /// The agent's key in the configuration.
-    Agent(String),
-    Workspace,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub enum Match {
-    /// These arguments as JSON values: the order of keys and white space don't count, `1` is not `1.0`.
-    Exact(Value),
-    /// Any arguments.
-    Tool,
+    pub rule: ApprovalRule,
+    /// The maker's role today, or when it was made, whichever is less.
+    pub role: WorkspaceRole,
+    /// Whether the maker may write to the conversation that is asked about.
+    pub may_write: bool,
 }
 
 impl Remembered {
-    fn applies(&self, tool_hash: &[u8; 32], question: &Question) -> bool {
-        let alive = !self.revoked && self.expires_at.is_none_or(|end| question.now < end);
-        let agent = match &self.scope {
-            RememberedScope::Agent(agent) => agent == question.agent,
-            RememberedScope::Conversation(_) | RememberedScope::Workspace => true,
+    fn applies(&self, tool_hash: &str, question: &Question) -> bool {
+        let rule = &self.rule;
+        let alive = rule.revoked_at.is_none() && rule.expires_at.is_none_or(|end| question.now < end);
+        let here = match rule.scope {
+            RememberScope::Conversation => rule.conversation_id == Some(question.conversation_id),
+            RememberScope::Agent => rule.agent.as_deref() == Some(question.agent),
+            RememberScope::Workspace => true,
         };
-        let args = match &self.matches {
-            Match::Exact(args) => is_exact(question.args) && args == question.args,
-            Match::Tool => true,
+        let args = match (rule.matches, &rule.args) {
+            (RememberMatch::Tool, _) => true,
+            (RememberMatch::Exact, Some(args)) => is_exact(question.args) && args == question.args,
+            (RememberMatch::Exact, None) => false,
         };
-        alive && agent && args && self.tool == question.tool && self.tool_hash == *tool_hash
+        alive && here && args && rule.tool == question.tool && rule.tool_hash == tool_hash
+    }
+
+    /// Whether its maker could decide what is asked.
+    fn may_decide(&self, asking: &Asking) -> bool {
+        match asking.role {
+            Some(role) => self.role >= role,
+            None => self.may_write,
+        }
     }
 }
 
@@ -61,14 +48,12 @@ impl Remembered {
 pub fn answer<'a>(
     remembered: &'a [Remembered],
     asking: &Asking,
-    tool_hash: &[u8; 32],
+    tool_hash: &str,
     question: &Question,
 ) -> Option<&'a Remembered> {
-    // A viewer writes to no conversation, and so approves nothing.
-    let role = asking.role.unwrap_or(WorkspaceRole::Member);
-    let votes: Vec<_> =
-        remembered.iter().filter(|rule| rule.made_as >= role && rule.applies(tool_hash, question)).collect();
-    let mut makers: Vec<_> = votes.iter().map(|rule| rule.made_by).collect();
+    let stands = |rule: &&Remembered| rule.may_decide(asking) && rule.applies(tool_hash, question);
+    let votes: Vec<_> = remembered.iter().filter(stands).collect();
+    let mut makers: Vec<_> = votes.iter().map(|vote| vote.rule.made_by).collect();
     makers.sort_unstable();
     makers.dedup();
     let enough = makers.len() >= usize::try_from(asking.approvals).unwrap_or(usize::MAX);

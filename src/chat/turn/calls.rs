@@ -5,13 +5,12 @@
 //! end is never started again, unless its tool says that this does nothing twice.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::decide::limit_reached;
-use super::{Decision, Effect, Ending, Judgement, OpenCall, Stamp, Turn, TurnState, Wake, evolve};
+use super::decide::{full_time, limit_reached};
+use super::{Decision, Effect, Ending, Judgement, OpenCall, Stamp, Turn, TurnState, Wake, evolve, questions};
 use crate::chat::approval::{Approval, ApprovalState, Outcome, Vote, VoteDecision};
 use crate::chat::event::{Event, Resolution, ResumeReason, WaitingFor};
-use crate::chat::message::{Call, CallState};
+use crate::chat::message::{Call, CallState, Progress, Usage};
 use crate::id::{ApprovalId, CallId, UserId};
 
 /// The calls of a completed step, each to be judged.
@@ -34,26 +33,31 @@ pub(super) fn judged(turn: &Turn, call_id: CallId, judgement: Judgement, stamp: 
     };
     // What was approved is not what would run now.
     if was_approved
-        && matches!(judgement, Judgement::Ask(_) | Judgement::Client)
+        && matches!(judgement, Judgement::Ask(_) | Judgement::Outside { .. })
         && let Some(old) = &open.approval
     {
         decision.event(closed(turn, old, ApprovalState::Void));
     }
     match judgement {
-        Judgement::Impossible { error } => decision.event(Event::ToolFailed { turn_id, call_id, error }),
+        Judgement::Impossible { error } => {
+            decision.event(Event::ToolFailed { turn_id, call_id, error, usage: None });
+        }
         Judgement::Denied { rule } => {
             let error = "the operator's policy does not allow this call".to_owned();
             decision.event(Event::ToolDenied { turn_id, call_id, rule, error });
         }
-        Judgement::Allowed { rule, idempotent } => {
-            decision.event(Event::ToolStarted { turn_id, call_id, rule, idempotent });
-            decision.effects.push(Effect::RunTool { turn_id, call_id });
+        Judgement::Allowed { rule, idempotent, child_id } => {
+            decision.event(Event::ToolStarted { turn_id, call_id, rule, idempotent, child_id });
+            decision.effects.push(Effect::RunTool { turn_id, call_id, again: false });
         }
-        Judgement::Client => decision.event(Event::ToolPending { turn_id, call_id, rule: None }),
+        Judgement::Outside { waiting_for } => {
+            decision.event(Event::ToolPending { turn_id, call_id, waiting_for, rule: None });
+        }
         Judgement::Ask(approval) => {
             let (at, wake) = (approval.expires_at, Wake::Expiry(approval.id));
             let rule = approval.context.rule.clone();
-            decision.event(Event::ToolPending { turn_id, call_id, rule });
+            let waiting_for = WaitingFor::Approval;
+            decision.event(Event::ToolPending { turn_id, call_id, waiting_for, rule });
             decision.event(Event::ApprovalRequested { turn_id, approval });
             decision.effects.push(Effect::WakeAt { turn_id, wake, at });
         }
@@ -62,15 +66,46 @@ pub(super) fn judged(turn: &Turn, call_id: CallId, judgement: Judgement, stamp: 
     decision
 }
 
-pub(super) fn ended(turn: &Turn, call_id: CallId, ending: Ending, stamp: &Stamp) -> Decision {
+pub(super) fn ended(
+    turn: &Turn,
+    call_id: CallId,
+    ending: Ending,
+    spent: Option<Usage>,
+    stamp: &Stamp,
+) -> Decision {
     let mut decision = Decision::default();
     let Some(open) = turn.call(call_id) else { return decision };
     // The first one wins.
-    if open.call.state != CallState::Started && !open.awaits_client() {
+    if open.call.state != CallState::Started && !open.awaits_result() {
         return decision;
     }
-    decision.event(ending.into_event(turn, call_id));
+    decision.event(ending.into_event(turn, call_id, spent));
+    if open.call.child_id.is_some() {
+        begin_time_anew(turn, &mut decision, stamp);
+    }
     settle(turn, &mut decision, stamp);
+    decision
+}
+
+/// Whether another agent works on a call of it, in a time of its own.
+pub(super) fn has_delegated(turn: &Turn) -> bool {
+    turn.calls.iter().any(|open| open.call.state == CallState::Started && open.call.child_id.is_some())
+}
+
+/// The turn has all of its wall time once more.
+pub(super) fn begin_time_anew(turn: &Turn, decision: &mut Decision, stamp: &Stamp) {
+    let (turn_id, attempt, reason) = (turn.id, turn.fence.attempt, ResumeReason::Answered);
+    let at = full_time(turn, stamp);
+    decision.event(Event::TurnResumed { turn_id, attempt, reason, deadline: Some(at) });
+    decision.effects.push(Effect::WakeAt { turn_id, wake: Wake::Deadline, at });
+}
+
+/// Says nothing about the turn, and nothing once the call has its end.
+pub(super) fn progressed(turn: &Turn, call_id: CallId, progress: Progress) -> Decision {
+    let mut decision = Decision::default();
+    if turn.call(call_id).is_some_and(|open| open.call.state == CallState::Started) {
+        decision.event(Event::ToolProgress { turn_id: turn.id, call_id, progress });
+    }
     decision
 }
 
@@ -134,13 +169,25 @@ pub(super) struct Word {
 pub(super) fn resolved(turn: &Turn, call_id: CallId, word: Word, stamp: &Stamp) -> Decision {
     let Word { resolution, output, resolved_by, again } = word;
     let mut decision = Decision::default();
-    let Some(open) = turn.call(call_id).filter(|open| open.is_unresolved()) else { return decision };
+    let Some(open) = turn.call(call_id).filter(|open| open.call.is_unresolved()) else { return decision };
     let turn_id = turn.id;
     decision.event(Event::ToolResolved { turn_id, call_id, resolution, output, resolved_by });
     if resolution == Resolution::Retry {
-        let (state, output, error, rule) = (CallState::Proposed, None, None, None);
-        let retry_of = Some(call_id);
-        let call = Call { id: again, state, output, error, rule, retry_of, ..open.call.clone() };
+        let (state, output, error, rule, resolved) = (CallState::Proposed, None, None, None, None);
+        let (retry_of, progress, question, child_id) = (Some(call_id), None, None, None);
+        let call = Call {
+            id: again,
+            state,
+            output,
+            error,
+            rule,
+            resolved,
+            retry_of,
+            progress,
+            question,
+            child_id,
+            ..open.call.clone()
+        };
         propose(turn, vec![call], &mut decision);
     }
     settle(turn, &mut decision, stamp);
@@ -176,6 +223,9 @@ pub(super) fn withdraw(turn: &Turn, decision: &mut Decision) {
 /// that does nothing twice.
 pub(super) fn recover(turn: &Turn, stamp: &Stamp) -> Decision {
     let mut decision = Decision::default();
+    if turn.state == TurnState::Running {
+        begin_time_anew(turn, &mut decision, stamp);
+    }
     for open in &turn.calls {
         let (turn_id, call_id) = (turn.id, open.call.id);
         match open.call.state {
@@ -189,7 +239,8 @@ pub(super) fn recover(turn: &Turn, stamp: &Stamp) -> Decision {
                 }
             }
             CallState::Started if open.idempotent => {
-                decision.effects.push(Effect::RunTool { turn_id, call_id });
+                questions::forget(turn, open, &mut decision);
+                decision.effects.push(Effect::RunTool { turn_id, call_id, again: true });
             }
             CallState::Started => {
                 let error = "the server stopped while the tool ran".to_owned();
@@ -214,10 +265,7 @@ fn settle(turn: &Turn, decision: &mut Decision, stamp: &Stamp) {
     let waits_for = after.waits_for();
     let resume = |decision: &mut Decision| {
         if turn.state == TurnState::Waiting {
-            let (turn_id, attempt, reason) = (turn.id, turn.fence.attempt, ResumeReason::Answered);
-            let at = stamp.now.plus(Duration::from_millis(turn.plan.limits.max_wall_ms));
-            decision.event(Event::TurnResumed { turn_id, attempt, reason, deadline: Some(at) });
-            decision.effects.push(Effect::WakeAt { turn_id, wake: Wake::Deadline, at });
+            begin_time_anew(turn, decision, stamp);
         }
     };
     let moving = |open: &OpenCall| {
@@ -231,7 +279,7 @@ fn settle(turn: &Turn, decision: &mut Decision, stamp: &Stamp) {
         }
     } else {
         resume(decision);
-        match turn.plan.limits.exceeded_after(turn.fence.step - 1, turn.usage) {
+        match turn.plan.limits.exceeded_after(turn.fence.step - 1, after.usage) {
             Some(limit) => {
                 decision.event(Event::TurnFailed { turn_id: turn.id, problem: limit_reached(limit) });
             }
@@ -246,11 +294,13 @@ fn closed(turn: &Turn, approval: &Approval, outcome: ApprovalState) -> Event {
 }
 
 impl Ending {
-    fn into_event(self, turn: &Turn, call_id: CallId) -> Event {
+    fn into_event(self, turn: &Turn, call_id: CallId, usage: Option<Usage>) -> Event {
         let turn_id = turn.id;
         match self {
-            Self::Succeeded { output } => Event::ToolSucceeded { turn_id, call_id, output },
-            Self::Failed { error } => Event::ToolFailed { turn_id, call_id, error },
+            Self::Succeeded { output, files } => {
+                Event::ToolSucceeded { turn_id, call_id, output, files, usage }
+            }
+            Self::Failed { error } => Event::ToolFailed { turn_id, call_id, error, usage },
             Self::Unknown { error } => Event::ToolUnknown { turn_id, call_id, error },
         }
     }
@@ -263,15 +313,14 @@ impl Turn {
 
     /// Whether a call of the last step has no end yet.
     pub fn has_open_calls(&self) -> bool {
-        self.calls.iter().any(|open| !open.call.state.is_terminal() || open.is_unresolved())
+        self.calls.iter().any(|open| !open.call.state.is_terminal() || open.call.is_unresolved())
     }
 
     /// Whom it waits for, where nothing goes on by itself.
     fn waits_for(&self) -> Option<WaitingFor> {
         let open = |open: &OpenCall| match open.call.state {
-            CallState::Pending if open.awaits_client() => Some(WaitingFor::ClientTool),
-            CallState::Pending => Some(WaitingFor::Approval),
-            CallState::Unknown if !open.resolved => Some(WaitingFor::Resolution),
+            CallState::Pending => Some(open.waiting_for),
+            _ if open.call.is_unresolved() => Some(WaitingFor::Resolution),
             _ => None,
         };
         self.calls.iter().find_map(open)
@@ -279,14 +328,9 @@ impl Turn {
 }
 
 impl OpenCall {
-    /// Nobody knows what came of it, and nobody has said so yet.
-    pub fn is_unresolved(&self) -> bool {
-        self.call.state == CallState::Unknown && !self.resolved
-    }
-
-    /// The client that declared its tool was asked to run it.
-    pub fn awaits_client(&self) -> bool {
-        self.call.state == CallState::Pending && self.pending_approval().is_none()
+    /// Somebody outside gives its result: the client that declared the tool, or the person whom the agent asked.
+    pub fn awaits_result(&self) -> bool {
+        self.call.state == CallState::Pending && self.waiting_for != WaitingFor::Approval
     }
 
     pub fn pending_approval(&self) -> Option<&Arc<Approval>> {
@@ -297,7 +341,12 @@ impl OpenCall {
 /// What an event makes of the calls.
 pub(super) fn evolve_calls(calls: &mut Vec<OpenCall>, event: &Event) {
     if let Event::ToolProposed { call, .. } = event {
-        calls.push(OpenCall { call: call.clone(), approval: None, idempotent: false, resolved: false });
+        calls.push(OpenCall {
+            call: call.clone(),
+            waiting_for: WaitingFor::Approval,
+            approval: None,
+            idempotent: false,
+        });
         return;
     }
     let Some(open) = event.call_id().and_then(|id| calls.iter_mut().find(|open| open.call.id == id)) else {
@@ -305,8 +354,8 @@ pub(super) fn evolve_calls(calls: &mut Vec<OpenCall>, event: &Event) {
     };
     open.call.evolve(event);
     match event {
+        Event::ToolPending { waiting_for, .. } => open.waiting_for = *waiting_for,
         Event::ToolStarted { idempotent, .. } => open.idempotent = *idempotent,
-        Event::ToolResolved { .. } => open.resolved = true,
         Event::ApprovalRequested { approval, .. } => open.approval = Some(Arc::new((**approval).clone())),
         Event::ApprovalVoted { .. } | Event::ApprovalDecided { .. } | Event::ApprovalClosed { .. } => {
             if let Some(approval) = &mut open.approval {
@@ -318,6 +367,11 @@ pub(super) fn evolve_calls(calls: &mut Vec<OpenCall>, event: &Event) {
 }
 
 impl Call {
+    /// Nobody knows what came of it, and nobody has said so yet.
+    pub fn is_unresolved(&self) -> bool {
+        self.state == CallState::Unknown && self.resolved.is_none()
+    }
+
     /// What an event about this call makes of it.
     pub fn evolve(&mut self, event: &Event) {
         match event {
@@ -332,13 +386,19 @@ impl Call {
                     self.args_text.clone_from(args_text);
                 }
             }
-            Event::ToolStarted { rule, .. } => {
+            Event::ToolStarted { rule, child_id, .. } => {
                 self.state = CallState::Started;
+                self.child_id = *child_id;
                 if rule.is_some() {
                     self.rule.clone_from(rule);
                 }
             }
+            Event::ToolProgress { progress, .. } => self.progress = Some(progress.clone()),
+            Event::ToolAsked { question, .. } => self.question = Some(question.clone()),
+            Event::ToolAnswered { .. } => self.question = None,
             Event::ToolSucceeded { output, .. } => {
+                self.progress = None;
+                self.question = None;
                 self.state = CallState::Succeeded;
                 self.output = Some(output.clone());
             }
@@ -353,20 +413,23 @@ impl Call {
             Event::ToolUnknown { error, .. } => self.end(CallState::Unknown, error),
             Event::ToolCancelled { .. } => self.state = CallState::Cancelled,
             // What people know of it counts from here on; that it was unknown stays.
-            Event::ToolResolved { resolution, output, .. } => match resolution {
-                Resolution::Succeeded => {
-                    self.output = Some(output.clone().unwrap_or_default());
+            Event::ToolResolved { resolution, output, .. } => {
+                self.resolved = Some(*resolution);
+                match resolution {
+                    Resolution::Succeeded => self.output = Some(output.clone().unwrap_or_default()),
+                    Resolution::Failed => {
+                        self.error = Some(output.clone().unwrap_or_else(|| "it did not happen".to_owned()));
+                    }
+                    Resolution::Retry => {}
                 }
-                Resolution::Failed => {
-                    self.error = Some(output.clone().unwrap_or_else(|| "it did not happen".to_owned()));
-                }
-                Resolution::Retry => {}
-            },
+            }
             _ => {}
         }
     }
 
     fn end(&mut self, state: CallState, error: &str) {
+        self.progress = None;
+        self.question = None;
         self.state = state;
         self.error = Some(error.to_owned());
     }

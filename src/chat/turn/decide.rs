@@ -1,8 +1,10 @@
 //! What happens next in a turn, and what to do about it.
 
+use std::time::Duration;
+
 use super::{
     CallFailure, Decision, Effect, Fence, Input, MAX_ATTEMPTS_PER_STEP, ModelOutput, OpenMessage, OpenPart,
-    Placement, Recovery, Stamp, Turn, TurnState, Wake, calls,
+    Placement, Recovery, Stamp, Turn, TurnState, Wake, calls, questions,
 };
 use crate::chat::event::{Delta, Entry, Event, Problem, ResumeReason};
 use crate::chat::message::{Call, CallState, FinishReason, Message, MessageStatus, Part, Role, Usage};
@@ -28,13 +30,13 @@ pub fn decide(turn: &Turn, input: Input, stamp: &Stamp) -> Decision {
         }
         Input::Model { output, .. } => model_output(turn, output, stamp),
         Input::ModelFailed { failure: CallFailure::Broken { problem }, .. } => {
-            cut(turn, ResumeReason::ProviderInterrupted, Some(problem))
+            cut(turn, ResumeReason::ProviderInterrupted, Some(problem), None)
         }
         Input::ModelFailed { failure: CallFailure::TooLong { .. }, .. }
             if !turn.overflowed && turn.attempts_this_step < MAX_ATTEMPTS_PER_STEP =>
         {
             let mut decision = close(turn, MessageStatus::Interrupted);
-            ask_again(turn, ResumeReason::ContextTooLong, &mut decision);
+            ask_again(turn, ResumeReason::ContextTooLong, None, &mut decision);
             decision
         }
         Input::ModelFailed {
@@ -45,7 +47,13 @@ pub fn decide(turn: &Turn, input: Input, stamp: &Stamp) -> Decision {
             decision
         }
         Input::Judged { call_id, judgement } => calls::judged(turn, call_id, judgement, stamp),
-        Input::ToolEnded { call_id, ending } => calls::ended(turn, call_id, ending, stamp),
+        Input::ToolEnded { call_id, ending, spent } => calls::ended(turn, call_id, ending, spent, stamp),
+        Input::ToolAsked { call_id, question } => questions::asked(turn, call_id, question, stamp),
+        Input::ToolAnswered { call_id, question_id, answer } => {
+            questions::answered(turn, call_id, question_id, answer)
+        }
+        Input::QuestionExpired { question_id } => questions::expired(turn, question_id),
+        Input::ToolProgressed { call_id, progress } => calls::progressed(turn, call_id, progress),
         Input::Voted { call_id, vote, args_hash } => calls::voted(turn, call_id, vote, &args_hash, stamp),
         Input::ApprovalExpired { approval_id } => calls::expired(turn, approval_id, stamp),
         Input::Resolved { call_id, resolution, output, resolved_by, again } => {
@@ -62,6 +70,11 @@ pub fn decide(turn: &Turn, input: Input, stamp: &Stamp) -> Decision {
         Input::Recovered => recover(turn, stamp),
         // Its wall time does not pass while it waits for people.
         Input::DeadlinePassed if turn.state == TurnState::Waiting => Decision::default(),
+        Input::DeadlinePassed if calls::has_delegated(turn) || questions::is_any_open(turn) => {
+            let mut decision = Decision::default();
+            calls::begin_time_anew(turn, &mut decision, stamp);
+            decision
+        }
         Input::DeadlinePassed => {
             let mut decision = close(turn, MessageStatus::Interrupted);
             calls::withdraw(turn, &mut decision);
@@ -217,7 +230,11 @@ fn calls_of(turn: &Turn, message: &OpenMessage) -> Vec<Call> {
         output: None,
         error: None,
         rule: None,
+        resolved: None,
         retry_of: None,
+        child_id: None,
+        progress: None,
+        question: None,
     };
     let calls = message.parts.iter().filter_map(|part| match &part.head {
         Part::ToolCall { call_id, name, args_text, .. } => Some(call(*call_id, name, args_text)),
@@ -232,10 +249,15 @@ fn calls_of(turn: &Turn, message: &OpenMessage) -> Vec<Call> {
 
 /// The server found the turn unfinished when it started.
 fn recover(turn: &Turn, stamp: &Stamp) -> Decision {
-    let wake = Effect::WakeAt { turn_id: turn.id, wake: Wake::Deadline, at: turn.deadline };
+    // While the server was down no time of the turn's passed.
+    let at = match turn.state {
+        TurnState::Running => full_time(turn, stamp),
+        _ => turn.deadline,
+    };
+    let wake = Effect::WakeAt { turn_id: turn.id, wake: Wake::Deadline, at };
     let mut decision = match turn.state {
         TurnState::Running | TurnState::Waiting if turn.has_open_calls() => calls::recover(turn, stamp),
-        TurnState::Running => cut(turn, ResumeReason::Restart, None),
+        TurnState::Running => cut(turn, ResumeReason::Restart, None, Some(at)),
         TurnState::Waiting => Decision::default(),
         TurnState::Queued
         | TurnState::Completed
@@ -247,22 +269,29 @@ fn recover(turn: &Turn, stamp: &Stamp) -> Decision {
     decision
 }
 
+/// When its wall time is over, if that begins now.
+pub(super) fn full_time(turn: &Turn, stamp: &Stamp) -> Timestamp {
+    stamp.now.plus(Duration::from_millis(turn.plan.limits.max_wall_ms))
+}
+
 /// The answer was cut: what was shown stays as it was, and by the turn's policy another attempt is made.
-fn cut(turn: &Turn, reason: ResumeReason, problem: Option<Problem>) -> Decision {
+///
+/// `deadline`: where its wall time begins anew.
+fn cut(turn: &Turn, reason: ResumeReason, problem: Option<Problem>, deadline: Option<Timestamp>) -> Decision {
     let mut decision = close(turn, MessageStatus::Interrupted);
     let give_up = turn.plan.recovery == Recovery::Fail || turn.attempts_this_step >= MAX_ATTEMPTS_PER_STEP;
     if give_up {
         decision.event(Event::TurnInterrupted { turn_id: turn.id, problem });
         return decision;
     }
-    ask_again(turn, reason, &mut decision);
+    ask_again(turn, reason, deadline, &mut decision);
     decision
 }
 
 /// Another attempt at the step, for everyone to see.
-fn ask_again(turn: &Turn, reason: ResumeReason, decision: &mut Decision) {
+fn ask_again(turn: &Turn, reason: ResumeReason, deadline: Option<Timestamp>, decision: &mut Decision) {
     let (turn_id, attempt) = (turn.id, turn.fence.attempt + 1);
-    decision.event(Event::TurnResumed { turn_id, attempt, reason, deadline: None });
+    decision.event(Event::TurnResumed { turn_id, attempt, reason, deadline });
     let text = match reason {
         ResumeReason::Restart => Some("Resumed after a restart."),
         ResumeReason::ProviderInterrupted => Some("The model's answer broke off; asked again."),

@@ -107,8 +107,9 @@ fn evolve_event(turn: &mut Turn, event: &Event) {
         | Event::ToolPending { .. }
         | Event::ToolApproved { .. }
         | Event::ToolStarted { .. }
-        | Event::ToolSucceeded { .. }
-        | Event::ToolFailed { .. }
+        | Event::ToolProgress { .. }
+        | Event::ToolAsked { .. }
+        | Event::ToolAnswered { .. }
         | Event::ToolDenied { .. }
         | Event::ToolExpired { .. }
         | Event::ToolCancelled { .. }
@@ -118,6 +119,10 @@ fn evolve_event(turn: &mut Turn, event: &Event) {
         | Event::ApprovalVoted { .. }
         | Event::ApprovalDecided { .. }
         | Event::ApprovalClosed { .. } => calls::evolve_calls(&mut turn.calls, event),
+        Event::ToolSucceeded { usage, .. } | Event::ToolFailed { usage, .. } => {
+            turn.usage += usage.unwrap_or_default();
+            calls::evolve_calls(&mut turn.calls, event);
+        }
     }
 }
 

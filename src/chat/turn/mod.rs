@@ -7,6 +7,7 @@ mod calls;
 mod decide;
 mod evolve;
 pub mod placement;
+mod questions;
 
 pub use decide::decide;
 pub use evolve::evolve;
@@ -19,10 +20,12 @@ use crate::chat::context::ToolSpec;
 use std::sync::Arc;
 
 use crate::chat::approval::{Approval, Vote};
-use crate::chat::event::{Entry, Problem, Resolution, Settings};
-use crate::chat::message::{Call, FinishReason, Opaque, Part, Usage};
+use crate::chat::event::{Entry, Problem, Resolution, Settings, WaitingFor};
+use crate::chat::file::FileChange;
+use crate::chat::message::{Call, FinishReason, Opaque, Part, Progress, Usage};
+use crate::chat::question::{Answer, Question};
 use crate::clock::Timestamp;
-use crate::id::{ApprovalId, CallId, MessageId, TurnId, UserId};
+use crate::id::{ApprovalId, CallId, ConversationId, MessageId, QuestionId, TurnId, UserId};
 use crate::scope::WorkspaceRole;
 
 /// At most so many attempts without a newly completed step (DESIGN.md, "Recovery of a running turn").
@@ -71,6 +74,9 @@ pub struct TurnRequest {
     /// Their role at that time.
     #[serde(default = "least_role")]
     pub requested_role: WorkspaceRole,
+    /// Asked with a credential that is for some conversations only: nothing is told of any other, nor of the person.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_here: bool,
 }
 
 const fn least_role() -> WorkspaceRole {
@@ -177,12 +183,12 @@ pub struct Turn {
 #[derive(Debug, Clone, PartialEq)]
 pub struct OpenCall {
     pub call: Call,
+    /// Whom, while it is pending.
+    pub waiting_for: WaitingFor,
     /// The newest one, where people were asked.
     pub approval: Option<Arc<Approval>>,
     /// Asked again with the same id, it does nothing twice.
     pub idempotent: bool,
-    /// Unknown, and a person has said what became of it.
-    pub resolved: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -279,10 +285,32 @@ pub enum Input {
         call_id: CallId,
         judgement: Judgement,
     },
+    /// A tool that was started says how far it has come.
+    ToolProgressed {
+        call_id: CallId,
+        progress: Progress,
+    },
+    /// A tool that was started wants to know something of a person.
+    ToolAsked {
+        call_id: CallId,
+        question: Question,
+    },
+    /// Somebody answers, or the tool no longer wants to know.
+    ToolAnswered {
+        call_id: CallId,
+        question_id: QuestionId,
+        answer: Answer,
+    },
+    /// Nobody answered in time.
+    QuestionExpired {
+        question_id: QuestionId,
+    },
     /// A tool that was started reports back, or somebody in its place.
     ToolEnded {
         call_id: CallId,
         ending: Ending,
+        /// What another agent used up for it.
+        spent: Option<Usage>,
     },
     /// Somebody votes on an approval, and may. It counts, or not, by [`Approval::judge`].
     Voted {
@@ -323,11 +351,15 @@ pub enum Judgement {
     Allowed {
         rule: Option<String>,
         idempotent: bool,
+        /// The conversation in which another agent will work on it.
+        child_id: Option<ConversationId>,
     },
     /// People are asked. About a call that was approved already: what was shown is no longer what would run.
     Ask(Box<Approval>),
-    /// The client that declared the tool runs it.
-    Client,
+    /// The client that declared the tool runs it, or a person answers.
+    Outside {
+        waiting_for: WaitingFor,
+    },
 }
 
 /// How a tool that was started ended.
@@ -335,6 +367,8 @@ pub enum Judgement {
 pub enum Ending {
     Succeeded {
         output: String,
+        /// What it did to the conversation's files.
+        files: Vec<FileChange>,
     },
     Failed {
         error: String,
@@ -366,6 +400,14 @@ pub enum Effect {
     RunTool {
         turn_id: TurnId,
         call_id: CallId,
+        /// It was started before, and may have happened.
+        again: bool,
+    },
+    /// What a person said to the question of a tool that runs.
+    PassAnswer {
+        call_id: CallId,
+        question_id: QuestionId,
+        answer: Answer,
     },
     WakeAt {
         turn_id: TurnId,
@@ -381,6 +423,8 @@ pub enum Wake {
     Deadline,
     /// Nobody decided in time.
     Expiry(ApprovalId),
+    /// Nobody answered in time.
+    Question(QuestionId),
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -5,11 +5,15 @@
 use axum::Json as Answered;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
 use super::given;
-use crate::chat::approval::{Approval, ApprovalState, Vote, VoteDecision};
+use crate::chat::approval::{
+    Approval, ApprovalState, ChangedArgs, Remember, RememberMatch, RememberScope, Vote, VoteDecision,
+};
 use crate::chat::conversation::Command;
+use crate::clock::Timestamp;
 use crate::http::State;
 use crate::http::auth::ApprovalInPath;
 use crate::http::feed;
@@ -17,9 +21,9 @@ use crate::http::json::Json;
 use crate::http::limits;
 use crate::http::problem::{Error, Kind, Result};
 use crate::http::query::Query;
-use crate::id::{ApprovalId, ConversationId};
+use crate::id::{ApprovalId, ConversationId, RuleId};
 use crate::runtime::{self, Order};
-use crate::scope::Scope;
+use crate::scope::{Caller, Scope};
 use crate::store::{ApprovalFilter, ApprovalPage};
 
 const REASON_CHARS: usize = 2000;
@@ -58,8 +62,7 @@ pub async fn list(state: State, scope: Scope, Query(query): Query<QueueQuery>) -
     let limit = limits::page(limit)? as usize;
     let filter = ApprovalFilter { state: wanted, agent, conversation_id, tool };
     let page = state.runtime().store().approvals(&scope, filter, after, limit).await?;
-    let ApprovalPage { approvals, more, feed_cursor } = page;
-    let next = approvals.last().filter(|_| more).map(|approval| approval.id);
+    let ApprovalPage { approvals, next, feed_cursor } = page;
     Ok(Answered(Queue {
         items: approvals,
         next,
@@ -78,7 +81,7 @@ pub async fn get(
     Ok(Answered(read(&state, &scope, id).await?))
 }
 
-async fn read(state: &State, scope: &Scope, id: ApprovalId) -> Result<Approval> {
+pub(super) async fn read(state: &State, scope: &Scope, id: ApprovalId) -> Result<Approval> {
     state.runtime().store().approval(scope, id).await?.ok_or_else(Error::not_found)
 }
 
@@ -91,11 +94,27 @@ pub struct DecideRequest {
     /// Other arguments than the model's. They pass the tool's schema again, and earlier votes no longer count.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<Object>, nullable = false)]
-    args: Option<Value>,
+    args: Option<Box<RawValue>>,
     /// The model is told it where the call is denied.
     #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     reason: Option<String>,
+    /// The yes is for the next times too: a rule, of which others see who made it. It answers no approval that is
+    /// already pending.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    remember: Option<RememberRequest>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RememberRequest {
+    scope: RememberScope,
+    r#match: RememberMatch,
+    /// Absent: until it is revoked.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(nullable = false)]
+    expires_at: Option<Timestamp>,
 }
 
 /// Approve a call or deny it.
@@ -108,19 +127,21 @@ pub struct DecideRequest {
 pub async fn decide(
     state: State,
     scope: Scope,
+    caller: Caller,
     ApprovalInPath(id): ApprovalInPath,
     Json { body, .. }: Json<DecideRequest>,
 ) -> Result<Answered<Approval>> {
-    Ok(Answered(decide_one(&state, &scope, id, body).await?))
+    Ok(Answered(decide_one(&state, &scope, &caller, id, body).await?))
 }
 
 async fn decide_one(
     state: &State,
     scope: &Scope,
+    caller: &Caller,
     id: ApprovalId,
     request: DecideRequest,
 ) -> Result<Approval> {
-    let DecideRequest { decision, args_hash, args, reason } = request;
+    let DecideRequest { decision, args_hash, args, reason, remember } = request;
     if let Some(reason) = &reason {
         check_reason(reason)?;
     }
@@ -128,20 +149,26 @@ async fn decide_one(
         return Err(Error::invalid("/args", "a call that is denied has no arguments"));
     }
     let approval = read(state, scope, id).await?;
-    if let Some(args) = &args
-        && !args.is_object()
-    {
-        return Err(Error::invalid("/args", "arguments are an object"));
-    }
     let changed = match args {
-        Some(args) => Some(state.runtime().change_args(&approval, &args).map_err(Error::invalid_args)?),
+        Some(args) => Some(changed(state, &approval, args.get())?),
         None => None,
     };
     let at = state.runtime().clock().now();
-    let vote = Vote { user_id: scope.user_id, decision, reason, changed, at };
+    let remember = match remember {
+        Some(asked) if decision == VoteDecision::Approve => {
+            Some(Box::new(remembered(state, scope, &approval, asked, at)?))
+        }
+        Some(_) => return Err(Error::invalid("/remember", "a denial is not remembered")),
+        None => None,
+    };
+    let vote = Vote { user_id: scope.user_id, decision, reason, changed, remember, at };
     let (turn_id, call_id) = (approval.turn_id, approval.call_id);
     let command = Command::Vote { turn_id, call_id, approval_id: id, vote: Box::new(vote), args_hash };
-    match state.runtime().order(approval.conversation_id, Order::plain(command)).await {
+    match state
+        .runtime()
+        .order(approval.conversation_id, Order::plain(command).asked_by(caller.clone()))
+        .await
+    {
         Ok(_) => read(state, scope, id).await,
         Err(error @ runtime::Error::Refused(_)) => {
             let now = read(state, scope, id).await?;
@@ -149,6 +176,38 @@ async fn decide_one(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Other arguments, as they were written, for the tool that was shown.
+fn changed(state: &State, approval: &Approval, args: &str) -> Result<ChangedArgs> {
+    if !args.starts_with('{') {
+        return Err(Error::invalid("/args", "arguments are an object"));
+    }
+    state.runtime().tool_as_shown(approval).ok_or_else(changed_tool)?;
+    let changed = state.runtime().change_args(approval, args);
+    changed.map_err(|errors| Error::invalid_below("/args", errors))
+}
+
+fn changed_tool() -> Error {
+    Error::new(Kind::ApprovalChanged, "the tool is no longer what was shown")
+}
+
+fn remembered(
+    state: &State,
+    scope: &Scope,
+    approval: &Approval,
+    asked: RememberRequest,
+    at: Timestamp,
+) -> Result<Remember> {
+    let RememberRequest { scope: reach, r#match: matches, expires_at } = asked;
+    if expires_at.is_some_and(|end| end <= at) {
+        return Err(Error::invalid("/remember/expires_at", "lies in the past"));
+    }
+    if scope.only.is_some() && reach != RememberScope::Conversation {
+        return Err(Error::forbidden("a token for some conversations makes no rule for others"));
+    }
+    let tool_hash = state.runtime().tool_as_shown(approval).ok_or_else(changed_tool)?;
+    Ok(Remember { rule_id: RuleId::new(), scope: reach, matches, expires_at, tool_hash, made_as: scope.role })
 }
 
 fn check_reason(reason: &str) -> Result<()> {
@@ -199,6 +258,7 @@ pub struct DecidedItem {
 pub async fn decide_many(
     state: State,
     scope: Scope,
+    caller: Caller,
     Json { body, .. }: Json<DecideManyRequest>,
 ) -> Result<Answered<Decided>> {
     let DecideManyRequest { items, decision, reason } = body;
@@ -207,8 +267,9 @@ pub async fn decide_many(
     }
     let mut decided = Vec::with_capacity(items.len());
     for DecideItem { id, args_hash } in items {
-        let request = DecideRequest { decision, args_hash, args: None, reason: reason.clone() };
-        decided.push(match decide_one(&state, &scope, id, request).await {
+        let request =
+            DecideRequest { decision, args_hash, args: None, reason: reason.clone(), remember: None };
+        decided.push(match decide_one(&state, &scope, &caller, id, request).await {
             Ok(approval) => DecidedItem { id, approval: Some(approval), problem: None },
             Err(error) => DecidedItem { id, approval: None, problem: Some(error.body()) },
         });

@@ -14,7 +14,7 @@ use crate::http::json::Json;
 use crate::http::limits::{self, NAME_CHARS};
 use crate::http::problem::{Error, Result};
 use crate::id::{ConversationId, MessageId};
-use crate::scope::Scope;
+use crate::scope::{Caller, Scope};
 
 /// What is to change; what is absent stays as it is.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -74,9 +74,10 @@ pub async fn mark(
     responses((status = 204, description = "It is gone")))]
 pub async fn delete(
     state: State,
+    caller: Caller,
     id: Owned<ConversationId>,
     MessageInPath(message_id): MessageInPath,
 ) -> Result<StatusCode> {
-    state.runtime().delete_branch(id.id(), message_id).await?;
+    state.runtime().delete_branch(id.id(), message_id, caller).await?;
     Ok(StatusCode::NO_CONTENT)
 }

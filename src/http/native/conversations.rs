@@ -12,7 +12,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::messages::order_send;
 use super::send::{SendRequest, check_settings};
 use super::turns::{self, Turn};
-use super::{given, order};
+use super::{given, order, order_for};
+use crate::chat::approval::Approval;
 use crate::chat::conversation::{Command, ConversationChanges, ConversationInfo, ForkPoint, Visibility};
 use crate::chat::event::{Cursor, Settings};
 use crate::chat::turn::TurnState;
@@ -28,7 +29,7 @@ use crate::http::query;
 use crate::id::{ConversationId, MessageId};
 use crate::runtime::agent::{Agent, DEFAULT_AGENT};
 use crate::runtime::{self, Receipt};
-use crate::scope::Scope;
+use crate::scope::{Caller, Scope};
 use crate::store::{self, Conflict, ConversationRow, Filter, KeyScope, Named, PageRequest};
 
 /// A name for a place in a message tree.
@@ -112,6 +113,7 @@ pub struct CreatedConversation {
 pub async fn create(
     state: State,
     scope: Scope,
+    caller: Caller,
     key: IdempotencyKey,
     Json { body, bytes }: Json<CreateRequest>,
 ) -> Result<Response> {
@@ -129,7 +131,7 @@ pub async fn create(
         // A repeat of what created it is answered as the creation was.
         && !is_repeat(&state, idempotency.as_ref()).await?
     {
-        return found(&state, &scope, existing, body.message, idempotency).await;
+        return found(&state, &scope, caller, existing, body.message, idempotency).await;
     }
     let info = ConversationInfo {
         id: ConversationId::new(),
@@ -143,9 +145,12 @@ pub async fn create(
         metadata: body.metadata,
         archived: false,
         created_at: state.runtime().clock().now(),
+        parent: None,
     };
-    let send =
-        body.message.map(|message| message.into_first(&state, &scope, agent, &info.settings)).transpose()?;
+    let send = match body.message {
+        Some(message) => Some(message.into_first(&state, &scope, agent, &info.settings).await?),
+        None => None,
+    };
     let created = state.runtime().create(info.clone(), None, send.clone(), idempotency.clone()).await;
     let receipt = match created {
         // The same request, a moment earlier: its answer is there now.
@@ -184,6 +189,7 @@ async fn named(state: &State, scope: &Scope, agent: &str, name: &str) -> Result<
 async fn found(
     state: &State,
     scope: &Scope,
+    caller: Caller,
     existing: ConversationRow,
     message: Option<SendRequest>,
     idempotency: Option<runtime::Idempotency>,
@@ -191,7 +197,7 @@ async fn found(
     let id = existing.info.id;
     let Some(message) = message else { return answer(state, scope, StatusCode::OK, id, None).await };
     let owned = Owned::<ConversationId>::check(state, scope, Access::Write, id).await?;
-    let receipt = order_send(state, scope, &owned, message, idempotency).await?;
+    let receipt = order_send(state, scope, caller, &owned, message, idempotency).await?;
     answer(state, scope, StatusCode::OK, id, Some(receipt)).await
 }
 
@@ -280,9 +286,8 @@ pub struct ConversationSnapshot {
     #[serde(flatten)]
     conversation: Conversation,
     turns: UnfinishedTurns,
-    /// Approvals that wait for a decision.
-    #[schema(value_type = Vec<Object>)]
-    pending_approvals: [Value; 0],
+    /// The calls that people are asked about, whoever it is that may decide.
+    pending_approvals: Vec<Approval>,
     /// Following from here neither repeats nor misses anything.
     #[schema(value_type = String)]
     cursor: Cursor,
@@ -315,8 +320,8 @@ pub async fn get(
             TurnState::Completed | TurnState::Failed | TurnState::Cancelled | TurnState::Interrupted => {}
         }
     }
-    let conversation = found.value.conversation.into();
-    Ok(Answered(ConversationSnapshot { conversation, turns, pending_approvals: [], cursor: found.cursor }))
+    let (conversation, pending_approvals) = (found.value.conversation.into(), found.value.pending_approvals);
+    Ok(Answered(ConversationSnapshot { conversation, turns, pending_approvals, cursor: found.cursor }))
 }
 
 /// What is to change; what is absent stays as it is.
@@ -385,9 +390,14 @@ pub async fn update(
 #[utoipa::path(delete, path = "/v1/conversations/{conversation_id}", tag = "conversations",
     operation_id = "delete_conversation", params(("conversation_id" = ConversationId, Path)),
     responses((status = 204, description = "It is gone")))]
-pub async fn delete(state: State, scope: Scope, id: Owned<ConversationId>) -> Result<StatusCode> {
+pub async fn delete(
+    state: State,
+    scope: Scope,
+    caller: Caller,
+    id: Owned<ConversationId>,
+) -> Result<StatusCode> {
     id.must(&scope, Access::Manage)?;
-    order(&state, id.id(), Command::Delete).await?;
+    order_for(&state, caller, id.id(), Command::Delete).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -429,6 +439,7 @@ struct BulkResult {
 pub async fn bulk(
     state: State,
     scope: Scope,
+    caller: Caller,
     Json { body, .. }: Json<BulkRequest>,
 ) -> Result<Answered<BulkResults>> {
     if !(1..=BULK_IDS).contains(&body.ids.len()) {
@@ -436,7 +447,7 @@ pub async fn bulk(
     }
     let mut items = Vec::with_capacity(body.ids.len());
     for id in body.ids {
-        items.push(match act(&state, &scope, id, body.action).await {
+        items.push(match act(&state, &scope, &caller, id, body.action).await {
             Ok(status) => BulkResult { id, status: status.as_u16(), problem: None },
             Err(error) => BulkResult { id, status: error.status(), problem: Some(error.body()) },
         });
@@ -444,7 +455,13 @@ pub async fn bulk(
     Ok(Answered(BulkResults { items }))
 }
 
-async fn act(state: &State, scope: &Scope, id: ConversationId, action: BulkAction) -> Result<StatusCode> {
+async fn act(
+    state: &State,
+    scope: &Scope,
+    caller: &Caller,
+    id: ConversationId,
+    action: BulkAction,
+) -> Result<StatusCode> {
     let (access, archived) = match action {
         BulkAction::Archive => (Access::Write, Some(true)),
         BulkAction::Unarchive => (Access::Write, Some(false)),
@@ -452,7 +469,7 @@ async fn act(state: &State, scope: &Scope, id: ConversationId, action: BulkActio
     };
     let owned = Owned::<ConversationId>::check(state, scope, access, id).await?;
     let Some(archived) = archived else {
-        order(state, id, Command::Delete).await?;
+        order_for(state, caller.clone(), id, Command::Delete).await?;
         return Ok(StatusCode::NO_CONTENT);
     };
     if owned.conversation().info.archived != archived {

@@ -79,6 +79,7 @@ pub async fn fork(
         metadata: origin.metadata.clone(),
         archived: false,
         created_at: state.runtime().clock().now(),
+        parent: None,
     };
     let point = Some(ForkPoint { conversation_id: origin.id, message_id: message.message.id });
     let forked = state.runtime().create(info.clone(), point, None, idempotency.clone()).await;

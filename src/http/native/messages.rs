@@ -25,7 +25,7 @@ use crate::http::problem::{Error, Result};
 use crate::http::query::Query;
 use crate::id::{ConversationId, MessageId, TurnId};
 use crate::runtime::{From as FollowFrom, Idempotency, Next, Order, Receipt, ReceiptOf};
-use crate::scope::Scope;
+use crate::scope::{Caller, Scope};
 use crate::store::{KeyScope, PathMessage};
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -142,13 +142,14 @@ struct TurnMessage {
 pub async fn send(
     state: State,
     scope: Scope,
+    caller: Caller,
     id: Owned<ConversationId>,
     key: IdempotencyKey,
     answer: Answer,
     Json { body, bytes }: Json<SendRequest>,
 ) -> Result<Response> {
     let key = key.of(KeyScope::Conversation(id.id()), scope.user_id, "POST messages", &bytes);
-    let receipt = order_send(&state, &scope, &id, body, key).await?;
+    let receipt = order_send(&state, &scope, caller, &id, body, key).await?;
     receipted(&state, scope, answer, receipt).await
 }
 
@@ -175,13 +176,14 @@ pub async fn receipted(state: &State, scope: Scope, answer: Answer, receipt: Rec
 pub async fn order_send(
     state: &State,
     scope: &Scope,
+    caller: Caller,
     to: &Owned<ConversationId>,
     message: SendRequest,
     idempotency: Option<Idempotency>,
 ) -> Result<Receipt> {
     let send = message.into_send(state, scope, to).await?;
     let receipt = ReceiptOf { message_id: Some(send.message_id), turn_id: Some(send.turn_id) };
-    let order = Order { command: Command::Send(Box::new(send)), receipt, idempotency };
+    let order = Order { command: Command::Send(Box::new(send)), receipt, idempotency, caller: Some(caller) };
     Ok(state.runtime().order(to.id(), order).await?)
 }
 

@@ -24,6 +24,9 @@ pub struct Meta {
 struct MetaLimits {
     #[serde(flatten)]
     configured: Limits,
+    /// Of one file; absent: this server keeps none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_bytes: Option<u64>,
     parts_per_message: usize,
     title_chars: usize,
     name_chars: usize,
@@ -41,9 +44,10 @@ pub async fn get(state: State) -> Answered<Meta> {
         version: env!("CARGO_PKG_VERSION"),
         protocol: "v1",
         setup_needed: state.directory().needs_setup(),
-        features: &["branches", "feed", "queue", "sse", "websocket"],
+        features: &["branches", "feed", "files", "queue", "sse", "websocket"],
         limits: MetaLimits {
             configured: *state.limits(),
+            file_bytes: state.runtime().files().map(|files| files.limits().file_bytes),
             parts_per_message: limits::PARTS,
             title_chars: limits::TITLE_CHARS,
             name_chars: limits::NAME_CHARS,

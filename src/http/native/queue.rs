@@ -77,7 +77,7 @@ pub async fn edit(
     Json { body, .. }: Json<EditRequest>,
 ) -> Result<Answered<Turn>> {
     check_queued(&state, &scope, &id, turn_id).await?;
-    let parts = body.into_parts(&state)?;
+    let parts = body.into_parts(&state, &scope).await?;
     order(&state, &id, Command::EditQueued { turn_id, parts }).await?;
     Ok(Answered(turns::read(&state, &scope, turn_id).await?.into()))
 }
@@ -129,7 +129,7 @@ async fn check_queued(
 }
 
 async fn order(state: &State, id: &Owned<ConversationId>, command: Command) -> Result<()> {
-    let order = Order { command, receipt: ReceiptOf::default(), idempotency: None };
+    let order = Order { command, receipt: ReceiptOf::default(), idempotency: None, caller: None };
     state.runtime().order(id.id(), order).await?;
     Ok(())
 }

@@ -85,13 +85,15 @@ pub async fn regenerate(
             tool_choice: None,
             requested_by: scope.user_id,
             requested_role: scope.role,
+            only_here: scope.only.is_some(),
         },
         limits: agent.options.limits,
         recovery: agent.options.recovery,
     };
     let receipt = ReceiptOf { message_id: Some(message_id), turn_id: Some(asked.turn_id) };
     let command = Command::Regenerate(Box::new(asked));
-    let receipt = state.runtime().order(id.id(), Order { command, receipt, idempotency: key }).await?;
+    let receipt =
+        state.runtime().order(id.id(), Order { command, receipt, idempotency: key, caller: None }).await?;
     receipted(&state, scope, answer, receipt).await
 }
 

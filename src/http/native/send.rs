@@ -8,6 +8,7 @@ use super::given;
 use crate::chat::context::ToolSpec;
 use crate::chat::conversation::{OnBusy, Parent, Send};
 use crate::chat::event::Settings;
+use crate::chat::file::FileInfo;
 use crate::chat::message::Part;
 use crate::chat::turn::TurnRequest;
 use crate::http::State;
@@ -18,6 +19,7 @@ use crate::http::problem::{Error, Kind, Result};
 use crate::id::{ConversationId, FileId, MessageId, TurnId};
 use crate::runtime::agent::Agent;
 use crate::scope::Scope;
+use crate::tool::check_declared_schema;
 
 /// A message, and how it is to be answered. Either `text` or `parts`.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -110,19 +112,25 @@ impl SendRequest {
                 )
             }
         };
-        self.send(state, scope, agent, parent, &to.conversation().info.settings)
+        self.send(state, scope, agent, parent, &to.conversation().info.settings).await
     }
 
     /// The first message of a conversation that is being created.
-    pub fn into_first(self, state: &State, scope: &Scope, agent: &Agent, usual: &Settings) -> Result<Send> {
+    pub async fn into_first(
+        self,
+        state: &State,
+        scope: &Scope,
+        agent: &Agent,
+        usual: &Settings,
+    ) -> Result<Send> {
         if let Some(Some(id)) = self.parent_id {
             return Err(no_parent(id));
         }
-        self.send(state, scope, agent, Parent::Root, usual)
+        self.send(state, scope, agent, Parent::Root, usual).await
     }
 
     /// `usual` are the settings of the conversation.
-    fn send(
+    async fn send(
         self,
         state: &State,
         scope: &Scope,
@@ -130,12 +138,12 @@ impl SendRequest {
         parent: Parent,
         usual: &Settings,
     ) -> Result<Send> {
-        let parts = parts(state, self.text, self.parts)?;
+        let parts = parts(state, scope, self.text, self.parts).await?;
         if let Some(model) = &self.model {
             limits::line("/model", model, NAME_CHARS)?;
         }
         check_settings(&self.settings)?;
-        check_tools(&self.tools)?;
+        check_tools(state, agent, &self.tools)?;
         limits::metadata("/metadata", self.metadata.as_ref())?;
         let request = TurnRequest {
             agent: agent.options.id.clone(),
@@ -145,6 +153,7 @@ impl SendRequest {
             tool_choice: self.tool_choice,
             requested_by: scope.user_id,
             requested_role: scope.role,
+            only_here: scope.only.is_some(),
         };
         Ok(Send {
             turn_id: TurnId::new(),
@@ -161,8 +170,8 @@ impl SendRequest {
 }
 
 impl EditRequest {
-    pub fn into_parts(self, state: &State) -> Result<Vec<Part>> {
-        parts(state, self.text, self.parts)
+    pub async fn into_parts(self, state: &State, scope: &Scope) -> Result<Vec<Part>> {
+        parts(state, scope, self.text, self.parts).await
     }
 }
 
@@ -170,15 +179,24 @@ fn no_parent(id: MessageId) -> Error {
     Error::invalid("/parent_id", format!("there is no message {id} in this conversation"))
 }
 
-fn parts(state: &State, text: Option<String>, parts: Option<Vec<PartRequest>>) -> Result<Vec<Part>> {
+async fn parts(
+    state: &State,
+    scope: &Scope,
+    text: Option<String>,
+    parts: Option<Vec<PartRequest>>,
+) -> Result<Vec<Part>> {
     let parts = match (text, parts) {
         (Some(text), None) => vec![Part::Text { text: checked("/text", text)? }],
         (None, Some(parts)) if parts.is_empty() => return Err(Error::invalid("/parts", "at least one part")),
         (None, Some(parts)) if parts.len() > PARTS => {
             return Err(Error::invalid("/parts", format!("at most {PARTS} parts")));
         }
-        (None, Some(parts)) => {
-            parts.into_iter().enumerate().map(|(at, part)| part.checked(at)).collect::<Result<_>>()?
+        (None, Some(given)) => {
+            let mut parts = Vec::with_capacity(given.len());
+            for (at, part) in given.into_iter().enumerate() {
+                parts.push(part.checked(state, scope, at).await?);
+            }
+            parts
         }
         (Some(_), Some(_)) => return Err(Error::invalid("/parts", "either `text` or `parts`, not both")),
         (None, None) => return Err(Error::invalid("/text", "`text` or `parts` is missing")),
@@ -192,7 +210,7 @@ fn parts(state: &State, text: Option<String>, parts: Option<Vec<PartRequest>>) -
 }
 
 impl PartRequest {
-    fn checked(self, at: usize) -> Result<Part> {
+    async fn checked(self, state: &State, scope: &Scope, at: usize) -> Result<Part> {
         match (self.r#type, self.text, self.file_id) {
             (PartKind::Text, Some(text), None) => {
                 Ok(Part::Text { text: checked(&format!("/parts/{at}/text"), text)? })
@@ -201,9 +219,16 @@ impl PartRequest {
             (PartKind::Text, Some(_), Some(_)) => {
                 Err(Error::invalid(format!("/parts/{at}/file_id"), "a text has no file"))
             }
-            (PartKind::File, _, None) => Err(Error::invalid(format!("/parts/{at}/file_id"), "is missing")),
-            (PartKind::File, _, Some(id)) => {
-                Err(Error::invalid(format!("/parts/{at}/file_id"), format!("there is no file {id}")))
+            (PartKind::File, Some(_), _) => {
+                Err(Error::invalid(format!("/parts/{at}/text"), "a file has no text"))
+            }
+            (PartKind::File, None, None) => Err(Error::invalid(format!("/parts/{at}/file_id"), "is missing")),
+            (PartKind::File, None, Some(id)) => {
+                let file = state.runtime().store().file(scope, id).await?;
+                let gone =
+                    || Error::invalid(format!("/parts/{at}/file_id"), format!("there is no file {id}"));
+                let FileInfo { id, name, media_type, size } = file.ok_or_else(gone)?.info;
+                Ok(Part::File { file_id: id, name, media_type, size })
             }
         }
     }
@@ -241,7 +266,7 @@ pub fn check_settings(settings: &Settings) -> Result<()> {
     }
 }
 
-fn check_tools(tools: &[ToolSpec]) -> Result<()> {
+fn check_tools(state: &State, agent: &Agent, tools: &[ToolSpec]) -> Result<()> {
     if tools.len() > TOOLS {
         return Err(Error::invalid("/tools", format!("at most {TOOLS} tools")));
     }
@@ -254,12 +279,15 @@ fn check_tools(tools: &[ToolSpec]) -> Result<()> {
         if tools[..at].iter().any(|other| other.name == tool.name) {
             return Err(Error::invalid(format!("/tools/{at}/name"), "two tools have this name"));
         }
-        if !tool.schema.is_object() {
-            return Err(Error::invalid(format!("/tools/{at}/schema"), "must be an object"));
+        if state.runtime().offers(agent, &tool.name) {
+            let detail = "the agent has a tool of this name";
+            return Err(Error::invalid(format!("/tools/{at}/name"), detail));
         }
         if tool.description.len() + tool.schema.to_string().len() > TOOL_BYTES {
             return Err(Error::invalid(format!("/tools/{at}"), format!("at most {TOOL_BYTES} bytes")));
         }
+        check_declared_schema(&tool.schema)
+            .map_err(|detail| Error::invalid(format!("/tools/{at}/schema"), detail))?;
     }
     Ok(())
 }

@@ -21,7 +21,7 @@ use crate::http::sse;
 use crate::http::stream::{Stream, from_of};
 use crate::id::{ConversationId, MessageId, TurnId, UserId};
 use crate::runtime::{From as FollowFrom, Order, ReceiptOf};
-use crate::scope::Scope;
+use crate::scope::{Caller, Scope};
 use crate::store::TurnRow;
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -103,13 +103,14 @@ pub async fn get(state: State, scope: Scope, id: Owned<TurnId>) -> Result<Answer
 /// Durable once it is answered; a turn that has ended stays as it ended.
 #[utoipa::path(post, path = "/v1/turns/{turn_id}/cancel", tag = "turns", operation_id = "cancel_turn",
     params(("turn_id" = TurnId, Path)), responses((status = 200, body = Turn)))]
-pub async fn cancel(state: State, scope: Scope, id: Owned<TurnId>) -> Result<Answered<Turn>> {
+pub async fn cancel(state: State, scope: Scope, caller: Caller, id: Owned<TurnId>) -> Result<Answered<Turn>> {
     let turn = read(&state, &scope, id.id()).await?;
     if turn.state.is_terminal() {
         return Ok(Answered(turn.into()));
     }
     let receipt = ReceiptOf { turn_id: Some(id.id()), ..ReceiptOf::default() };
-    let order = Order { command: Command::Cancel { turn_id: id.id() }, receipt, idempotency: None };
+    let command = Command::Cancel { turn_id: id.id() };
+    let order = Order { command, receipt, idempotency: None, caller: Some(caller) };
     state.runtime().order(id.conversation_id(), order).await?;
     Ok(Answered(read(&state, &scope, id.id()).await?.into()))
 }

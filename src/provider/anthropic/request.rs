@@ -4,7 +4,8 @@ use serde_json::{Map, Value, json};
 
 use crate::chat::context::{Item, PromptPart};
 use crate::chat::message::Part;
-use crate::provider::prompt::{CallIds, arguments, own, user_text};
+use crate::provider::files::Piece;
+use crate::provider::prompt::{CallIds, arguments, own};
 use crate::provider::tool_names::ToolNames;
 use crate::provider::{Ending, Kind, Model, Request};
 
@@ -118,7 +119,7 @@ fn messages(request: &Request, names: &ToolNames) -> Vec<Value> {
     let mut messages: Vec<(&str, Vec<Value>)> = Vec::new();
     for item in &request.prompt.items {
         let (role, blocks) = match item {
-            Item::User { parts } => ("user", said(&user_text(parts)).into_iter().collect()),
+            Item::User { parts } => ("user", request.files.pieces(parts).iter().filter_map(piece).collect()),
             Item::Assistant { parts } => ("assistant", assistant(parts, names, &ids)),
             Item::ToolResult { call_id, output, is_error, .. } => {
                 ("user", vec![tool_result(&ids.of_call(*call_id), output, *is_error)])
@@ -137,6 +138,21 @@ fn messages(request: &Request, names: &ToolNames) -> Vec<Value> {
         trim_end(messages.last_mut());
     }
     messages.into_iter().map(|(role, content)| json!({"role": role, "content": content})).collect()
+}
+
+fn piece(piece: &Piece<'_>) -> Option<Value> {
+    match piece {
+        Piece::Text(text) => said(text),
+        Piece::Image { media_type, data } => Some(json!({
+            "type": "image",
+            "source": {"type": "base64", "media_type": media_type, "data": data},
+        })),
+        Piece::Pdf { name, data } => Some(json!({
+            "type": "document",
+            "title": name,
+            "source": {"type": "base64", "media_type": "application/pdf", "data": data},
+        })),
+    }
 }
 
 /// Text blocks without any letter are refused.

@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 use crate::chat::context::{Item, PromptPart};
 use crate::chat::message::Part;
 use crate::provider::Request;
-use crate::provider::prompt::{arguments, user_text};
+use crate::provider::files::Piece;
+use crate::provider::prompt::arguments;
 use crate::provider::tool_names::ToolNames;
 
 pub(crate) fn body(request: &Request, names: &ToolNames) -> Value {
@@ -67,7 +68,7 @@ fn messages(request: &Request, names: &ToolNames) -> Vec<Value> {
     }
     for item in &request.prompt.items {
         match item {
-            Item::User { parts } => messages.push(json!({"role": "user", "content": user_text(parts)})),
+            Item::User { parts } => messages.push(asked(request.files.pieces(parts))),
             Item::Assistant { parts } => messages.extend(assistant(parts, names)),
             Item::ToolResult { name, output, .. } => {
                 messages.push(json!({"role": "tool", "tool_name": names.theirs(name), "content": output}));
@@ -75,6 +76,23 @@ fn messages(request: &Request, names: &ToolNames) -> Vec<Value> {
         }
     }
     messages
+}
+
+/// Images stand beside the text; documents are not taken.
+fn asked(pieces: Vec<Piece<'_>>) -> Value {
+    let (mut texts, mut images) = (Vec::new(), Vec::new());
+    for piece in pieces {
+        match piece {
+            Piece::Text(text) => texts.push(text),
+            Piece::Image { data, .. } => images.push(data),
+            Piece::Pdf { name, .. } => texts.push(Piece::unseen(name)),
+        }
+    }
+    let mut message = json!({"role": "user", "content": texts.join("\n\n")});
+    if !images.is_empty() {
+        message["images"] = images.into();
+    }
+    message
 }
 
 fn assistant(parts: &[PromptPart], names: &ToolNames) -> Option<Value> {

@@ -6,16 +6,20 @@
 
 use async_openai::types::chat::{
     ChatCompletionMessageToolCall, ChatCompletionMessageToolCalls, ChatCompletionRequestAssistantMessage,
-    ChatCompletionRequestMessage, ChatCompletionRequestSystemMessage, ChatCompletionRequestToolMessage,
-    ChatCompletionRequestUserMessage, ChatCompletionStreamOptions, ChatCompletionTool, ChatCompletionTools,
-    CreateChatCompletionRequest, FunctionCall, FunctionObject,
+    ChatCompletionRequestMessage, ChatCompletionRequestMessageContentPartFile,
+    ChatCompletionRequestMessageContentPartImage, ChatCompletionRequestSystemMessage,
+    ChatCompletionRequestToolMessage, ChatCompletionRequestUserMessage,
+    ChatCompletionRequestUserMessageContent, ChatCompletionRequestUserMessageContentPart,
+    ChatCompletionStreamOptions, ChatCompletionTool, ChatCompletionTools, CreateChatCompletionRequest,
+    FileObject, FunctionCall, FunctionObject, ImageUrl,
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::chat::context::{Item, PromptPart, ToolSpec};
 use crate::chat::message::Part;
-use crate::provider::prompt::{CallIds, arguments_text, own, user_text};
+use crate::provider::files::Piece;
+use crate::provider::prompt::{CallIds, arguments_text, own};
 use crate::provider::tool_names::ToolNames;
 use crate::provider::{Ending, Kind, Request};
 
@@ -114,7 +118,8 @@ fn messages(request: &Request, names: &ToolNames, dialect: Dialect) -> Vec<Value
     let system = system.map(|system| object(&ChatCompletionRequestMessage::System(system)));
     let rest = request.prompt.items.iter().filter_map(|item| match item {
         Item::User { parts } => {
-            let message = ChatCompletionRequestUserMessage::from(user_text(parts));
+            let message =
+                ChatCompletionRequestUserMessage { content: asked(request.files.pieces(parts)), name: None };
             Some(object(&ChatCompletionRequestMessage::User(message)))
         }
         Item::Assistant { parts } => assistant(parts, names, &ids),
@@ -133,6 +138,37 @@ fn messages(request: &Request, names: &ToolNames, dialect: Dialect) -> Vec<Value
         last.insert("prefix".into(), true.into());
     }
     messages.into_iter().map(Value::Object).collect()
+}
+
+/// Text alone is text: many servers take nothing else.
+fn asked(pieces: Vec<Piece<'_>>) -> ChatCompletionRequestUserMessageContent {
+    let mut parts = Vec::with_capacity(pieces.len());
+    for piece in pieces {
+        parts.push(match piece {
+            Piece::Text(text) => ChatCompletionRequestUserMessageContentPart::Text(text.into()),
+            Piece::Image { media_type, data } => {
+                let image_url = ImageUrl { url: format!("data:{media_type};base64,{data}"), detail: None };
+                let image =
+                    ChatCompletionRequestMessageContentPartImage { image_url, prompt_cache_breakpoint: None };
+                ChatCompletionRequestUserMessageContentPart::ImageUrl(image)
+            }
+            Piece::Pdf { name, data } => {
+                let file = FileObject {
+                    file_data: Some(format!("data:application/pdf;base64,{data}")),
+                    file_id: None,
+                    filename: Some(name.to_owned()),
+                };
+                let file =
+                    ChatCompletionRequestMessageContentPartFile { file, prompt_cache_breakpoint: None };
+                ChatCompletionRequestUserMessageContentPart::File(file)
+            }
+        });
+    }
+    match parts.as_slice() {
+        [] => String::new().into(),
+        [ChatCompletionRequestUserMessageContentPart::Text(text)] => text.text.clone().into(),
+        _ => parts.into(),
+    }
 }
 
 /// `None` where nothing of the answer can be sent back.

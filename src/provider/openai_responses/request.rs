@@ -4,8 +4,9 @@ use serde_json::{Map, Value, json};
 
 use crate::chat::context::{Item, PromptPart};
 use crate::chat::message::Part;
+use crate::provider::files::Piece;
 use crate::provider::openai_responses::Keeping;
-use crate::provider::prompt::{CallIds, arguments_text, own, user_text};
+use crate::provider::prompt::{CallIds, arguments_text, own};
 use crate::provider::tool_names::ToolNames;
 use crate::provider::{Capability, Kind, Model, Request};
 
@@ -88,7 +89,7 @@ fn input(request: &Request, names: &ToolNames) -> Vec<Value> {
         match item {
             Item::User { parts } => input.push(json!({
                 "role": "user",
-                "content": [{"type": "input_text", "text": user_text(parts)}],
+                "content": request.files.pieces(parts).iter().map(piece).collect::<Vec<_>>(),
             })),
             Item::Assistant { parts } => {
                 input.extend(parts.iter().filter_map(|part| output(part, names, &ids)))
@@ -101,6 +102,20 @@ fn input(request: &Request, names: &ToolNames) -> Vec<Value> {
         }
     }
     input
+}
+
+fn piece(piece: &Piece<'_>) -> Value {
+    match piece {
+        Piece::Text(text) => json!({"type": "input_text", "text": text}),
+        Piece::Image { media_type, data } => {
+            json!({"type": "input_image", "image_url": format!("data:{media_type};base64,{data}")})
+        }
+        Piece::Pdf { name, data } => json!({
+            "type": "input_file",
+            "filename": name,
+            "file_data": format!("data:application/pdf;base64,{data}"),
+        }),
+    }
 }
 
 /// A part of an earlier answer, as an item of its own.

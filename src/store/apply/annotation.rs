@@ -3,6 +3,7 @@
 use rusqlite::{Transaction, named_params};
 
 use super::Place;
+use super::search;
 use crate::chat::compaction::Compaction;
 use crate::chat::message::Marks;
 use crate::id::{CompactionId, MessageId};
@@ -18,7 +19,8 @@ const BEGIN: &str = "
     VALUES (:conversation_id, :kind, :subject, :seq, :message_id, :body)";
 
 pub(super) fn mark(tx: &Transaction<'_>, place: Place, id: MessageId, marks: &Marks) -> Result<(), Error> {
-    write(tx, place, Subject { kind: "marks", id: id.as_bytes(), message_id: id }, Some(&json(marks)))
+    write(tx, place, Subject { kind: "marks", id: id.as_bytes(), message_id: id }, Some(&json(marks)))?;
+    search::message(tx, id)
 }
 
 pub(super) fn compact(tx: &Transaction<'_>, place: Place, compaction: &Compaction) -> Result<(), Error> {

@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Transaction, named_params};
 
-use super::{Place, feed};
+use super::{Place, feed, rule};
 use crate::chat::approval::{Approval, ApprovalState};
 use crate::chat::event::Event;
 use crate::id::ApprovalId;
@@ -11,8 +11,10 @@ use crate::store::row::{json, word};
 
 const REQUEST: &str = "
     INSERT INTO approvals
-        (id, workspace_id, conversation_id, call_id, tool, agent, state, required_role, requested_at, body)
-    SELECT :id, workspace_id, id, :call_id, :tool, :agent, :state, :required_role, :requested_at, :body
+        (id, workspace_id, conversation_id, call_id, tool, agent, state, required_role, audience, requested_at, body)
+    SELECT :id, workspace_id, id, :call_id, :tool, :agent, :state, :required_role,
+        coalesce(:required_role, CASE visibility WHEN 'workspace' THEN 'workspace' ELSE hex(created_by) END),
+        :requested_at, :body
     FROM conversations WHERE id = :conversation_id";
 
 pub(super) fn request(tx: &Transaction<'_>, place: Place, approval: &Approval) -> Result<(), Error> {
@@ -28,6 +30,19 @@ pub(super) fn request(tx: &Transaction<'_>, place: Place, approval: &Approval) -
         ":body": json(approval),
     })?;
     feed::approval(tx, place, "approval.requested", approval)
+}
+
+const READDRESS: &str = "
+    UPDATE approvals SET audience = (
+        SELECT CASE visibility WHEN 'workspace' THEN 'workspace' ELSE hex(created_by) END
+        FROM conversations WHERE id = :conversation_id)
+    WHERE conversation_id = :conversation_id AND required_role IS NULL";
+
+/// After its conversation was shared, or is shared no longer.
+pub(super) fn readdress(tx: &Transaction<'_>, place: Place) -> Result<(), Error> {
+    tx.prepare_cached(READDRESS)?
+        .execute(named_params! {":conversation_id": place.conversation_id.as_bytes()})?;
+    Ok(())
 }
 
 const BODY: &str = "SELECT body FROM approvals WHERE id = :id";
@@ -51,6 +66,9 @@ pub(super) fn change(tx: &Transaction<'_>, place: Place, id: ApprovalId, event: 
         ApprovalState::Pending => Ok(()),
         _ if matches!(event, Event::ApprovalVoted { .. }) => Ok(()),
         ApprovalState::Approved | ApprovalState::Denied => {
+            if approval.state == ApprovalState::Approved {
+                approval.rules().try_for_each(|made| rule::make(tx, place, &made))?;
+            }
             feed::approval(tx, place, "approval.decided", &approval)
         }
         ApprovalState::Expired | ApprovalState::Withdrawn | ApprovalState::Void => {

@@ -2,7 +2,7 @@
 
 use rusqlite::{Transaction, named_params};
 
-use super::Place;
+use super::{Place, audit, rule, search};
 use crate::chat::event::Event;
 use crate::id::{CallId, ConversationId, MessageId, TurnId};
 use crate::store::error::{Conflict, Error};
@@ -50,12 +50,16 @@ fn is_free(tx: &Transaction<'_>, id: MessageId) -> Result<bool, Error> {
     Ok(tx.prepare_cached(IS_FREE)?.query_row(named_params! {":id": id.as_bytes()}, |row| row.get(0))?)
 }
 
-const OF_MESSAGE: [&str; 6] = [
+const OF_MESSAGE: [&str; 10] = [
+    audit::ERASE_OF_MESSAGE,
+    rule::FORGET_OF_MESSAGE,
     "DELETE FROM parts WHERE message_id = :id",
     "DELETE FROM approvals WHERE call_id IN (SELECT id FROM calls WHERE message_id = :id)",
     "DELETE FROM calls WHERE message_id = :id",
     "DELETE FROM chunks WHERE message_id = :id",
     "DELETE FROM annotations WHERE message_id = :id",
+    "DELETE FROM file_uses WHERE message_id = :id",
+    "DELETE FROM conversation_files WHERE message_id = :id",
     "DELETE FROM messages WHERE id = :id",
 ];
 
@@ -63,7 +67,7 @@ pub(super) fn remove(tx: &Transaction<'_>, id: MessageId) -> Result<(), Error> {
     for sql in OF_MESSAGE {
         tx.prepare_cached(sql)?.execute(named_params! {":id": id.as_bytes()})?;
     }
-    Ok(())
+    search::message(tx, id)
 }
 
 const FINISH: [&str; 2] = [
@@ -84,8 +88,12 @@ pub(super) fn finish(tx: &Transaction<'_>, id: ConversationId, root: MessageId) 
 }
 
 const ANSWERED_BY: &str = "SELECT id, first_seq, last_seq FROM turns WHERE input_id = :id";
+// What became of a call may be said long after its turn.
 const MADE_BY: &str = "
-    SELECT t.id, t.first_seq, t.last_seq FROM messages m JOIN turns t ON t.id = m.turn_id
+    SELECT t.id, t.first_seq,
+           CASE WHEN EXISTS (SELECT 1 FROM calls WHERE message_id = :id AND resolved IS NOT NULL) THEN NULL
+                ELSE t.last_seq END AS last_seq
+    FROM messages m JOIN turns t ON t.id = m.turn_id
     WHERE m.id = :id AND t.conversation_id = m.conversation_id";
 // A message of no turn that ran here: imported ones name turns of elsewhere.
 const CREATED_AT: &str = "
@@ -166,6 +174,9 @@ impl Event {
             | Self::ToolPending { .. }
             | Self::ToolApproved { .. }
             | Self::ToolStarted { .. }
+            | Self::ToolProgress { .. }
+            | Self::ToolAsked { .. }
+            | Self::ToolAnswered { .. }
             | Self::ToolSucceeded { .. }
             | Self::ToolFailed { .. }
             | Self::ToolDenied { .. }

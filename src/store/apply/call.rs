@@ -2,12 +2,13 @@
 
 use rusqlite::{Transaction, named_params};
 
+use super::search;
 use crate::chat::event::Event;
 use crate::chat::message::Call;
-use crate::id::CallId;
+use crate::id::{CallId, MessageId};
 use crate::store::error::{Conflict, Error};
 use crate::store::read;
-use crate::store::row::word;
+use crate::store::row::{json, word};
 
 const PROPOSE: &str = "
     INSERT INTO calls (id, message_id, turn_id, tool, args_text, state, output, error, rule, retry_of)
@@ -26,15 +27,16 @@ pub(super) fn propose(tx: &Transaction<'_>, call: &Call) -> Result<(), Error> {
         ":rule": call.rule,
         ":retry_of": call.retry_of.as_ref().map(|id| id.as_bytes()),
     })?;
-    Ok(())
+    search::message(tx, call.message_id)
 }
 
 const CHANGE: &str = "
-    UPDATE calls SET args_text = :args_text, state = :state, output = :output, error = :error, rule = :rule
+    UPDATE calls SET args_text = :args_text, state = :state, output = :output, error = :error, rule = :rule,
+        progress = :progress, question = :question, child_id = :child_id, resolved = :resolved
     WHERE id = :id";
 
-/// The same as the event makes of the call in memory.
-pub(super) fn change(tx: &Transaction<'_>, id: CallId, event: &Event) -> Result<(), Error> {
+/// The same as the event makes of the call in memory. The message whose call it is.
+pub(super) fn change(tx: &Transaction<'_>, id: CallId, event: &Event) -> Result<MessageId, Error> {
     let mut call = read::call(tx, id)?.ok_or(Conflict::UnknownCall(id))?;
     call.evolve(event);
     tx.prepare_cached(CHANGE)?.execute(named_params! {
@@ -44,6 +46,13 @@ pub(super) fn change(tx: &Transaction<'_>, id: CallId, event: &Event) -> Result<
         ":output": call.output,
         ":error": call.error,
         ":rule": call.rule,
+        ":child_id": call.child_id.as_ref().map(|id| id.as_bytes()),
+        ":progress": call.progress.as_ref().map(json),
+        ":question": call.question.as_ref().map(json),
+        ":resolved": call.resolved.as_ref().map(word),
     })?;
-    Ok(())
+    if call.state.is_terminal() {
+        search::message(tx, call.message_id)?;
+    }
+    Ok(call.message_id)
 }

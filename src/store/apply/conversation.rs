@@ -2,8 +2,8 @@
 
 use rusqlite::{OptionalExtension, Transaction, named_params};
 
-use super::Place;
 use super::feed::{self, Audience, Listed};
+use super::{Place, approval, search};
 use crate::chat::conversation::{ConversationChanges, ConversationInfo, ForkPoint, Visibility};
 use crate::id::MessageId;
 use crate::store::error::{Conflict, Error};
@@ -13,10 +13,10 @@ use crate::store::tree;
 const CREATE: &str = "
     INSERT INTO conversations
         (id, workspace_id, created_by, agent, name, title, visibility, settings, metadata, archived, created_at,
-         active_at)
+         active_at, parent)
     VALUES
         (:id, :workspace_id, :created_by, :agent, :name, :title, :visibility, :settings, :metadata, :archived,
-         :created_at, :at)";
+         :created_at, :at, :parent)";
 
 pub(super) fn create(tx: &Transaction<'_>, place: Place, info: &ConversationInfo) -> Result<(), Error> {
     if let Some(name) = &info.name {
@@ -36,7 +36,11 @@ pub(super) fn create(tx: &Transaction<'_>, place: Place, info: &ConversationInfo
         ":created_at": info.created_at.millis(),
         // An imported one is listed now, and stands in the list where it belongs by its age.
         ":at": info.created_at.millis(),
+        ":parent": info.parent.as_ref().map(json),
     })?;
+    if info.title.is_some() {
+        search::conversation(tx, info.id)?;
+    }
     feed::listed(tx, place, Listed::Created)
 }
 
@@ -60,7 +64,8 @@ fn check_name(tx: &Transaction<'_>, info: &ConversationInfo, agent: &str, name: 
 }
 
 const INFO: &str = "
-    SELECT id, workspace_id, created_by, agent, name, title, visibility, settings, metadata, archived, created_at
+    SELECT id, workspace_id, created_by, agent, name, title, visibility, settings, metadata, archived, created_at,
+        parent
     FROM conversations WHERE id = :id";
 
 const UPDATE: &str = "
@@ -86,14 +91,21 @@ pub(super) fn update(tx: &Transaction<'_>, place: Place, changes: &ConversationC
         ":archived": after.archived,
     })?;
     if after.title != before.title {
+        search::conversation(tx, place.conversation_id)?;
         feed::listed(tx, place, Listed::Renamed)?;
     }
     if after.archived != before.archived {
         feed::listed(tx, place, if after.archived { Listed::Archived } else { Listed::Unarchived })?;
     }
     match (before.visibility, after.visibility) {
-        (Visibility::Private, Visibility::Workspace) => feed::listed(tx, place, Listed::Shared),
-        (Visibility::Workspace, Visibility::Private) => feed::unlisted(tx, place, Audience::Others),
+        (Visibility::Private, Visibility::Workspace) => {
+            approval::readdress(tx, place)?;
+            feed::listed(tx, place, Listed::Shared)
+        }
+        (Visibility::Workspace, Visibility::Private) => {
+            approval::readdress(tx, place)?;
+            feed::unlisted(tx, place, Audience::Others)
+        }
         (Visibility::Private, Visibility::Private) | (Visibility::Workspace, Visibility::Workspace) => Ok(()),
     }
 }
@@ -118,6 +130,7 @@ pub(in crate::store) fn info_from_row(row: &Row<'_>) -> Result<ConversationInfo,
         metadata: row.opt_json("metadata")?,
         archived: row.get("archived")?,
         created_at: row.at("created_at")?,
+        parent: row.opt_json("parent")?,
     })
 }
 
@@ -178,6 +191,7 @@ pub(super) fn delete(tx: &Transaction<'_>, place: Place) -> Result<(), Error> {
     tx.prepare_cached(CLOSE_MESSAGES)?.execute(named_params! {":id": id.as_bytes(), ":at": at})?;
     tx.prepare_cached(END_TURNS)?
         .execute(named_params! {":id": id.as_bytes(), ":at": at, ":seq": place.seq.0.cast_signed()})?;
+    search::conversation(tx, id)?;
     feed::unlisted(
         tx,
         place,

@@ -72,7 +72,9 @@ pub(super) fn approval(
 
 const ADD: &str = "
     INSERT INTO feed (position, workspace_id, conversation_id, at, kind, audience, body)
-    SELECT :position, workspace_id, id, :at, :kind, :audience, :body FROM conversations WHERE id = :conversation_id";
+    SELECT :position, workspace_id, id, :at, :kind, :audience, :body FROM conversations WHERE id = :conversation_id
+      -- What works for another conversation stands in no list.
+      AND (parent IS NULL OR :kind NOT IN ('conversation.listed', 'conversation.unlisted'))";
 
 const NEXT: &str = "
     INSERT INTO meta (key, value) VALUES ('feed', 1) ON CONFLICT (key) DO UPDATE SET value = value + 1

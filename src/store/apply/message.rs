@@ -5,6 +5,8 @@ use rusqlite::{OptionalExtension, Transaction, named_params};
 use super::Place;
 use super::content;
 use super::feed::{self, Listed};
+use super::file;
+use super::search;
 use crate::chat::message::{FinishReason, Message, MessageStatus, Role, StoredPart, Usage};
 use crate::id::{MessageId, TurnId};
 use crate::store::error::{Conflict, Error};
@@ -72,6 +74,10 @@ pub(super) fn create(
     for (index, part) in (0..).zip(&message.parts) {
         content::put(tx, message.id, index, &StoredPart { part: part.clone(), opaque: None })?;
     }
+    file::attach(tx, place, message.id, &message.parts)?;
+    if !streaming {
+        search::message(tx, message.id)?;
+    }
     tx.prepare_cached(FOLLOW)?.execute(named_params! {
         ":id": place.conversation_id.as_bytes(),
         ":parent_id": message.parent_id.as_ref().map(|id| id.as_bytes()),
@@ -110,5 +116,6 @@ pub(super) fn complete(
     if changed == 0 {
         return Err(Conflict::MessageNotOpen(id).into());
     }
+    search::message(tx, id)?;
     content::drop_chunks(tx, id)
 }

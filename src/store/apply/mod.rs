@@ -4,13 +4,18 @@
 
 mod annotation;
 mod approval;
+mod audit;
 mod branch;
 mod call;
 mod content;
 mod conversation;
 mod feed;
+mod file;
+mod memory;
 mod message;
 mod purge;
+mod rule;
+mod search;
 mod turn;
 
 pub(super) use self::conversation::info_from_row;
@@ -23,6 +28,9 @@ use crate::id::ConversationId;
 use crate::store::error::{Conflict, Error};
 use crate::store::record::{IdempotencyKey, Record};
 use crate::store::row::json;
+
+/// Rows that an `Indexed` forgets at a time.
+const INDEXED_SLICE: i64 = 512;
 
 /// Where and when an event happened.
 #[derive(Debug, Clone, Copy)]
@@ -45,13 +53,28 @@ pub(super) fn apply(tx: &Transaction<'_>, record: &Record) -> Result<(), Error> 
             content::store(tx, *conversation_id, *message_id, parts, runs)
         }
         Record::IdempotencyKey(key) => remember(tx, key),
+        Record::Remember { workspace_id, user_id, memory } => {
+            memory::remember(tx, *workspace_id, *user_id, memory)
+        }
+        Record::Forget { memory_id } => memory::forget(tx, *memory_id),
+        Record::RevokeRule { rule_id, by, at, salt, caller } => match rule::revoke(tx, *rule_id, *by, *at)? {
+            Some(revoked) => audit::rule_revoked(tx, &revoked, caller.as_ref(), *salt),
+            None => Ok(()),
+        },
+        Record::Audit(note) => audit::write(tx, note),
         Record::Spill { conversation_id, message_id, through, pieces } => {
             content::spill(tx, *conversation_id, *message_id, *through, pieces)
+        }
+        Record::FileKept { file, room } => file::keep(tx, file, *room),
+        Record::FileReleased { id } => file::release(tx, *id),
+        Record::FilesForgotten { ids, before } => {
+            ids.iter().try_for_each(|id| file::forget(tx, *id, Some(*before)))
         }
         Record::Purge { conversation_id } => purge::slice(tx, *conversation_id),
         Record::Erase { conversation_id, message_ids } => branch::erase(tx, *conversation_id, message_ids),
         Record::Erased { conversation_id, message_id } => branch::finish(tx, *conversation_id, *message_id),
         Record::Expire { before } => purge::expire(tx, *before),
+        Record::Indexed { through } => search::forget(tx, *through, INDEXED_SLICE),
     }
 }
 
@@ -109,18 +132,24 @@ fn fold(tx: &Transaction<'_>, place: Place, event: &Event) -> Result<(), Error> 
             turn::end(tx, place, *turn_id, turn::Outcome::Interrupted { problem: problem.as_ref() })
         }
         Event::QueueChanged { turn_ids } => turn::reorder(tx, place, turn_ids),
-        Event::QueueEdited { turn_id, parts } => turn::edit(tx, *turn_id, parts),
+        Event::QueueEdited { turn_id, parts } => turn::edit(tx, place, *turn_id, parts),
         Event::ToolProposed { call, .. } => call::propose(tx, call),
+        Event::ToolSucceeded { call_id, files, .. } => {
+            let message_id = call::change(tx, *call_id, event)?;
+            file::change(tx, place, message_id, files)
+        }
         Event::ToolPending { call_id, .. }
         | Event::ToolApproved { call_id, .. }
         | Event::ToolStarted { call_id, .. }
-        | Event::ToolSucceeded { call_id, .. }
+        | Event::ToolProgress { call_id, .. }
+        | Event::ToolAsked { call_id, .. }
+        | Event::ToolAnswered { call_id, .. }
         | Event::ToolFailed { call_id, .. }
         | Event::ToolDenied { call_id, .. }
         | Event::ToolExpired { call_id, .. }
         | Event::ToolCancelled { call_id, .. }
         | Event::ToolUnknown { call_id, .. }
-        | Event::ToolResolved { call_id, .. } => call::change(tx, *call_id, event),
+        | Event::ToolResolved { call_id, .. } => call::change(tx, *call_id, event).map(drop),
         Event::ApprovalRequested { approval, .. } => approval::request(tx, place, approval),
         Event::ApprovalVoted { approval_id, .. }
         | Event::ApprovalDecided { approval_id, .. }

@@ -4,7 +4,7 @@
 
 use rusqlite::{Transaction, named_params};
 
-use super::branch;
+use super::{audit, branch, rule, search};
 use crate::clock::Timestamp;
 use crate::id::{ConversationId, MessageId};
 use crate::store::error::Error;
@@ -15,21 +15,30 @@ const SLICE: i64 = 64;
 const MESSAGES: i64 = 8;
 
 /// The steps in their order; one that deletes anything is the whole slice.
-const STEPS: [&str; 7] = [
+const STEPS: [&str; 11] = [
     "DELETE FROM turns WHERE id IN (
          SELECT turn_id FROM events WHERE conversation_id = :id ORDER BY seq LIMIT :slice)",
     "DELETE FROM events WHERE conversation_id = :id AND seq IN (
          SELECT seq FROM events WHERE conversation_id = :id ORDER BY seq LIMIT :slice)",
     "DELETE FROM idempotency_keys WHERE scope = :id AND (user_id, key) IN (
          SELECT user_id, key FROM idempotency_keys WHERE scope = :id ORDER BY user_id, key LIMIT :slice)",
+    rule::FORGET_OF_CONVERSATION,
     "DELETE FROM approvals WHERE conversation_id = :id AND id IN (
          SELECT id FROM approvals WHERE conversation_id = :id ORDER BY id LIMIT :slice)",
+    "DELETE FROM approval_rules WHERE id IN (
+         SELECT id FROM approval_rules WHERE conversation_id = :id LIMIT :slice)",
+    audit::ERASE_OF_CONVERSATION,
     "DELETE FROM runs WHERE conversation_id = :id AND prev IN (
          SELECT prev FROM runs WHERE conversation_id = :id ORDER BY prev LIMIT :slice)",
     "DELETE FROM redactions WHERE conversation_id = :id AND prev IN (
          SELECT prev FROM redactions WHERE conversation_id = :id ORDER BY prev LIMIT :slice)",
     "DELETE FROM deleted_branches WHERE conversation_id = :id AND message_id IN (
          SELECT message_id FROM deleted_branches WHERE conversation_id = :id ORDER BY message_id LIMIT :slice)",
+    // Of what waited in the queue; the uses of messages go with them.
+    "DELETE FROM file_uses WHERE message_id IN (
+         SELECT message_id FROM file_uses u
+         WHERE conversation_id = :id AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = u.message_id)
+         LIMIT :slice)",
 ];
 
 /// Those that nothing hangs on, neither a child nor a fork, in whatever conversation; the newest first.
@@ -70,10 +79,23 @@ pub(super) fn slice(tx: &Transaction<'_>, id: ConversationId) -> Result<(), Erro
     if delete_messages(tx, id)? > 0 {
         return Ok(());
     }
+    name_no_more(tx, id)?;
     for sql in FINISH {
         tx.prepare_cached(sql)?.execute(named_params! {":id": id.as_bytes()})?;
     }
     Ok(())
+}
+
+const NAMED: &str = "
+    SELECT message_id FROM annotations WHERE conversation_id = :id AND kind = 'marks' AND until IS NULL";
+
+/// Names that the conversation gave to branches that begin with messages of others.
+fn name_no_more(tx: &Transaction<'_>, id: ConversationId) -> Result<(), Error> {
+    let named: Vec<[u8; 16]> = tx
+        .prepare_cached(NAMED)?
+        .query_map(named_params! {":id": id.as_bytes()}, |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    named.into_iter().try_for_each(|message_id| search::message(tx, MessageId::from_bytes(message_id)))
 }
 
 fn delete_messages(tx: &Transaction<'_>, id: ConversationId) -> Result<usize, Error> {

@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension, Transaction, named_params};
 
 use super::Place;
 use super::feed;
+use super::file;
 use crate::chat::event::{Problem, WaitingFor};
 use crate::chat::message::{Part, Usage};
 use crate::chat::turn::{QueuedTurn, TurnPlan, TurnState};
@@ -32,7 +33,7 @@ pub(super) fn queue(tx: &Transaction<'_>, place: Place, id: TurnId, turn: &Queue
         ":seq": place.seq.0.cast_signed(),
         ":queued_at": turn.queued_at.millis(),
     })?;
-    Ok(())
+    file::attach(tx, place, turn.message_id, &turn.parts)
 }
 
 const START: &str = "
@@ -118,6 +119,7 @@ pub(super) fn end(tx: &Transaction<'_>, place: Place, id: TurnId, outcome: Outco
         ":steered_into": steered_into.as_ref().map(|id| id.as_bytes()),
     })?;
     one(changed, id)?;
+    file::detach(tx, id)?;
     feed::turn_finished(tx, place, id, state)
 }
 
@@ -137,7 +139,7 @@ pub(super) fn reorder(tx: &Transaction<'_>, place: Place, ids: &[TurnId]) -> Res
 const QUEUED: &str = "SELECT queued FROM turns WHERE id = :id AND state = 'queued'";
 const EDIT: &str = "UPDATE turns SET queued = :queued WHERE id = :id";
 
-pub(super) fn edit(tx: &Transaction<'_>, id: TurnId, parts: &[Part]) -> Result<(), Error> {
+pub(super) fn edit(tx: &Transaction<'_>, place: Place, id: TurnId, parts: &[Part]) -> Result<(), Error> {
     let queued: Option<String> = tx
         .prepare_cached(QUEUED)?
         .query_row(named_params! {":id": id.as_bytes()}, |row| row.get(0))
@@ -147,7 +149,8 @@ pub(super) fn edit(tx: &Transaction<'_>, id: TurnId, parts: &[Part]) -> Result<(
     let mut turn: QueuedTurn = serde_json::from_str(&queued).map_err(corrupt)?;
     turn.parts = parts.to_vec();
     tx.prepare_cached(EDIT)?.execute(named_params! {":id": id.as_bytes(), ":queued": json(&turn)})?;
-    Ok(())
+    file::detach(tx, id)?;
+    file::attach(tx, place, turn.message_id, parts)
 }
 
 fn one(changed: usize, id: TurnId) -> Result<(), Error> {

@@ -3,11 +3,13 @@
 use rusqlite::{Connection, OptionalExtension, named_params};
 use serde_json::Value;
 
+use super::approval;
 use super::turn::{self, TurnRow};
+use crate::chat::approval::Approval;
 use crate::chat::conversation::ConversationInfo;
 use crate::chat::event::Seq;
 use crate::clock::Timestamp;
-use crate::id::{ConversationId, MessageId, TurnId};
+use crate::id::{CallId, ConversationId, MessageId, TurnId};
 use crate::scope::Scope;
 use crate::store::Store;
 use crate::store::apply::info_from_row;
@@ -44,13 +46,14 @@ pub struct Snapshot {
     /// Running and waiting ones, then the queue in its order.
     pub turns: Vec<TurnRow>,
     /// The last structural event that is folded in.
+    pub pending_approvals: Vec<Approval>,
     pub position: Seq,
 }
 
 macro_rules! columns {
     () => {
         "c.id, c.workspace_id, c.created_by, c.agent, c.name, c.title, c.visibility, c.settings, c.metadata, c.archived,
-         c.created_at, c.head, c.active_at, c.state, c.origin_id, c.fork_message_id,
+         c.created_at, c.parent, c.head, c.active_at, c.state, c.origin_id, c.fork_message_id,
          EXISTS (SELECT 1 FROM turns t
                  WHERE t.conversation_id = c.id AND t.state IN ('queued', 'running', 'waiting')) AS running"
     };
@@ -67,6 +70,9 @@ pub(super) use may_read;
 
 const BY_ID: &str =
     concat!("SELECT ", columns!(), " FROM conversations c WHERE c.id = :id AND ", may_read!());
+
+const INFO: &str =
+    concat!("SELECT ", columns!(), " FROM conversations c WHERE c.id = :id AND c.deleted_at IS NULL");
 
 const READABLE: &str = concat!("SELECT 1 FROM conversations c WHERE c.id = :id AND ", may_read!());
 
@@ -92,6 +98,55 @@ impl Store {
         self.read(move |tx| named(tx, &scope, &agent, &name)).await
     }
 
+    /// What the conversation is, for the server itself; `None` where it is deleted or was never there.
+    pub async fn info(&self, id: ConversationId) -> Result<Option<ConversationInfo>, Error> {
+        self.read(move |tx| {
+            let mut statement = tx.prepare_cached(INFO)?;
+            let mut rows = statement.query(named_params! {":id": id.as_bytes()})?;
+            Ok(rows.next()?.map(from_row).transpose()?.map(|row| row.info))
+        })
+        .await
+    }
+
+    /// Whether a turn is queued, runs or waits.
+    pub async fn is_unfinished(&self, id: TurnId) -> Result<bool, Error> {
+        const UNFINISHED: &str = "SELECT EXISTS (SELECT 1 FROM turns WHERE id = :id AND state IN ('queued', 'running', 'waiting'))";
+        self.read(move |tx| {
+            Ok(tx
+                .prepare_cached(UNFINISHED)?
+                .query_row(named_params! {":id": id.as_bytes()}, |row| row.get(0))?)
+        })
+        .await
+    }
+
+    /// Calls that have ended while another agent still works on them.
+    pub async fn abandoned_work(&self) -> Result<Vec<CallId>, Error> {
+        const ABANDONED: &str = "
+            SELECT c.id FROM conversations c JOIN turns t ON t.id = c.id
+            WHERE c.parent IS NOT NULL AND c.deleted_at IS NULL AND t.state IN ('queued', 'running', 'waiting')
+              AND NOT EXISTS (SELECT 1 FROM calls k WHERE k.id = c.id AND k.state = 'started')";
+        self.read(move |tx| {
+            let mut statement = tx.prepare_cached(ABANDONED)?;
+            let ids = statement.query_map([], |row| row.get(0).map(CallId::from_bytes))?;
+            Ok(ids.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// Conversations that worked for a call that is gone.
+    pub async fn orphaned_conversations(&self) -> Result<Vec<ConversationId>, Error> {
+        const ORPHANS: &str = "
+            SELECT c.id FROM conversations c
+            WHERE c.parent IS NOT NULL AND c.deleted_at IS NULL
+              AND NOT EXISTS (SELECT 1 FROM calls k WHERE k.id = c.id)";
+        self.read(move |tx| {
+            let mut statement = tx.prepare_cached(ORPHANS)?;
+            let ids = statement.query_map([], |row| row.get(0).map(ConversationId::from_bytes))?;
+            Ok(ids.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
     /// The last structural event of a log: its end, where nothing is streaming.
     pub async fn position(&self, id: ConversationId) -> Result<Seq, Error> {
         self.read(move |tx| position(tx, id)).await
@@ -102,7 +157,8 @@ impl Store {
         self.read(move |tx| {
             let Some(conversation) = find(tx, &scope, id)? else { return Ok(None) };
             let turns = turn::unfinished_of(tx, id)?;
-            Ok(Some(Snapshot { conversation, turns, position: position(tx, id)? }))
+            let pending_approvals = approval::pending_of(tx, id)?;
+            Ok(Some(Snapshot { conversation, turns, pending_approvals, position: position(tx, id)? }))
         })
         .await
     }

@@ -57,6 +57,7 @@ macro_rules! arm {
               AND c.active_at >= :since
               AND (:only IS NULL OR hex(c.id) IN (SELECT value FROM json_each(:only)))
               AND (:agent IS NULL OR c.agent = :agent)
+              AND c.parent IS NULL
               AND (:name IS NULL OR c.name = :name)
               AND (:archived IS NULL OR c.archived = :archived)
               AND (:running IS NULL OR :running = EXISTS (

@@ -28,7 +28,7 @@ pub struct Loaded {
 
 const CONVERSATION: &str = "
     SELECT id, workspace_id, created_by, agent, name, title, visibility, settings, metadata, archived,
-        created_at, head
+        created_at, parent, head
     FROM conversations WHERE id = :id AND deleted_at IS NULL";
 
 const EVENTS: &str = "

@@ -99,7 +99,8 @@ pub(super) fn parts(tx: &Connection, id: MessageId) -> Result<Vec<StoredPart>, E
 
 macro_rules! call_columns {
     () => {
-        "SELECT id, message_id, turn_id, tool, args_text, state, output, error, rule, retry_of FROM calls"
+        "SELECT id, message_id, turn_id, tool, args_text, state, output, error, rule, retry_of, child_id, progress,
+         question, resolved FROM calls"
     };
 }
 
@@ -136,7 +137,11 @@ fn call_from_row(row: &rusqlite::Row<'_>) -> Result<Call, Error> {
         output: row.get("output")?,
         error: row.get("error")?,
         rule: row.get("rule")?,
+        resolved: row.opt_word("resolved")?,
         retry_of: row.opt_id("retry_of")?,
+        child_id: row.opt_id("child_id")?,
+        progress: row.opt_json("progress")?,
+        question: row.opt_json("question")?,
     })
 }
 

@@ -87,10 +87,18 @@ impl Gate {
                 *mark = mark.map(|mark| mark.max(through + 1));
             }
             Record::IdempotencyKey(_)
+            | Record::Remember { .. }
+            | Record::Forget { .. }
+            | Record::RevokeRule { .. }
+            | Record::Audit(_)
             | Record::Purge { .. }
             | Record::Erase { .. }
             | Record::Erased { .. }
-            | Record::Expire { .. } => {}
+            | Record::FileKept { .. }
+            | Record::FileReleased { .. }
+            | Record::FilesForgotten { .. }
+            | Record::Expire { .. }
+            | Record::Indexed { .. } => {}
         }
         Ok(())
     }

@@ -238,6 +238,7 @@ mod tests {
             metadata: None,
             archived: false,
             created_at: NOW,
+            parent: None,
         };
         let conversation_id = conversation.id;
         let event = Event::ConversationCreated { conversation };

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::tool::{BUILT_IN, Misconfigured, check_schema, public_net};
+use crate::tool::{AGENTS, BUILT_IN, Misconfigured, check_schema, public_net};
 
 use super::redact::Redactor;
 
@@ -54,7 +54,7 @@ impl HttpToolConfig {
                 format!("expected a name of 1 to {MOST_NAME_BYTES} letters, digits, `_`, `-` and `.`");
             return wrong("", expected);
         }
-        if BUILT_IN.contains(&name) {
+        if BUILT_IN.contains(&name) || name.starts_with(AGENTS) {
             return wrong("", "expected another name; this one is a built-in tool's".to_owned());
         }
         if self.timeout.is_zero() {

@@ -29,14 +29,21 @@ fn asks_people(chat: &mut Chat, turn: TurnId, call: CallId, approvals: u32) {
 
 fn votes(chat: &mut Chat, turn: TurnId, call: CallId, user: u8, decision: VoteDecision) {
     let at = Timestamp::from_millis(1);
-    let vote = Vote { user_id: UserId::from_bytes([user; 16]), decision, reason: None, changed: None, at };
+    let vote = Vote {
+        user_id: UserId::from_bytes([user; 16]),
+        decision,
+        reason: None,
+        changed: None,
+        remember: None,
+        at,
+    };
     let (vote, args_hash) = (Box::new(vote), "as shown".to_owned());
     let command = Command::Vote { turn_id: turn, call_id: call, approval_id: QUESTION, vote, args_hash };
     chat.run(command).expect("it counts");
 }
 
 fn allowed() -> Judgement {
-    Judgement::Allowed { rule: None, idempotent: false }
+    Judgement::Allowed { rule: None, idempotent: false, child_id: None }
 }
 
 fn state(chat: &Chat, turn: TurnId, n: usize) -> CallState {
@@ -54,10 +61,14 @@ fn a_call_that_people_are_asked_about_starts_after_their_yes_and_another_look_at
     assert_eq!(state(&chat, turn, 0), CallState::Approved);
     assert!(chat.effects.contains(&Effect::Judge { turn_id: turn, call_id: call }), "{:?}", chat.effects);
     chat.judges(turn, call, allowed());
-    assert_eq!(chat.effects, [Effect::RunTool { turn_id: turn, call_id: call }]);
+    assert_eq!(chat.effects, [Effect::RunTool { turn_id: turn, call_id: call, again: false }]);
     chat.turn(
         turn,
-        Input::ToolEnded { call_id: call, ending: Ending::Succeeded { output: "ok".to_owned() } },
+        Input::ToolEnded {
+            call_id: call,
+            ending: Ending::Succeeded { output: "ok".to_owned(), files: Vec::new() },
+            spent: None,
+        },
     );
     let asks_again = |effect: &Effect| matches!(effect, Effect::CallModel { .. });
     assert!(chat.effects.iter().any(asks_again), "{:?}", chat.effects);
@@ -91,7 +102,10 @@ fn the_turn_goes_on_when_the_last_call_has_its_end() {
     chat.judges(turn, look, allowed());
     asks_people(&mut chat, turn, refund, 1);
     assert_eq!(chat.state.turns[&turn].state, TurnState::Running, "one of them runs");
-    chat.turn(turn, Input::ToolEnded { call_id: look, ending: Ending::Failed { error: "no".to_owned() } });
+    chat.turn(
+        turn,
+        Input::ToolEnded { call_id: look, ending: Ending::Failed { error: "no".to_owned() }, spent: None },
+    );
     assert_eq!(chat.state.turns[&turn].state, TurnState::Waiting);
     votes(&mut chat, turn, refund, 1, VoteDecision::Deny);
     assert_eq!(chat.state.turns[&turn].state, TurnState::Running);
@@ -118,10 +132,10 @@ fn what_was_started_before_a_restart_is_unknown_until_a_person_says_what_became_
 fn what_does_nothing_twice_is_run_again_after_a_restart() {
     let (mut chat, turn) = asked_for(&["look"]);
     let call = chat.call(turn, 0);
-    chat.judges(turn, call, Judgement::Allowed { rule: None, idempotent: true });
+    chat.judges(turn, call, Judgement::Allowed { rule: None, idempotent: true, child_id: None });
     chat.restarts();
     assert_eq!(state(&chat, turn, 0), CallState::Started);
-    assert!(chat.effects.contains(&Effect::RunTool { turn_id: turn, call_id: call }));
+    assert!(chat.effects.contains(&Effect::RunTool { turn_id: turn, call_id: call, again: true }));
 }
 
 #[test]

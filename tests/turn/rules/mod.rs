@@ -5,5 +5,6 @@ mod busy;
 mod calls;
 mod cancelling;
 mod limits;
+mod questions;
 mod queueing;
 mod recovery;

@@ -1,183 +1,14 @@
-//! Tools and approvals, on the real server with a tool server outside that counts: what runs, how often, and with what.
+//! The life of a call: what runs, how often, and with what.
 
-#[allow(dead_code, reason = "each suite uses its part of what they share")]
-mod support;
-
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
-use parking_lot::Mutex;
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use support::client::Client;
-use support::server::Server;
-use support::within;
-
-/// A model that calls the tools that the person's text names, and then says what it was told.
-async fn model(Json(request): Json<Value>) -> Response {
-    let messages = request["messages"].as_array().expect("messages").clone();
-    let last = messages.last().expect("a message");
-    let mut chunks = Vec::new();
-    let mut say = |delta: Value, finish: Value| {
-        let choice = json!({"index": 0, "delta": delta, "finish_reason": finish});
-        chunks.push(json!({"id": "1", "object": "chat.completion.chunk", "model": "m", "choices": [choice]}));
-    };
-    if last["role"] == "tool" {
-        let results = messages.iter().rev().take_while(|message| message["role"] == "tool");
-        let mut told: Vec<String> =
-            results.map(|message| message["content"].as_str().expect("text").to_owned()).collect();
-        told.reverse();
-        say(json!({"role": "assistant", "content": format!("told: {}", told.join(" | "))}), Value::Null);
-        say(json!({}), json!("stop"));
-    } else {
-        let calls: Vec<Value> =
-            serde_json::from_str(last["content"].as_str().expect("text")).expect("a list of calls");
-        for (index, call) in calls.iter().enumerate() {
-            let function = json!({"name": call["tool"], "arguments": call["args"].to_string()});
-            let call =
-                json!({"index": index, "id": format!("c{index}"), "type": "function", "function": function});
-            say(json!({"role": "assistant", "tool_calls": [call]}), Value::Null);
-        }
-        say(json!({}), json!("tool_calls"));
-    }
-    let mut body: String = chunks.iter().map(|chunk| format!("data: {chunk}\n\n")).collect();
-    body.push_str("data: [DONE]\n\n");
-    ([(header::CONTENT_TYPE, "text/event-stream")], body).into_response()
-}
-
-/// One request that a tool server got.
-#[derive(Debug, Clone, PartialEq)]
-struct Ran {
-    call_id: String,
-    args: Value,
-}
-
-/// A tool server that counts. Arguments say how it answers: `fail`, `hang`.
-#[derive(Clone, Default)]
-struct Outside(Arc<Mutex<Vec<Ran>>>);
-
-impl Outside {
-    async fn start() -> (Self, u16) {
-        let outside = Self::default();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
-        let port = listener.local_addr().expect("it listens").port();
-        let router = Router::new()
-            .route("/v1/models", get(|| async { Json(json!({"data": [{"id": "m"}]})) }))
-            .route("/v1/chat/completions", post(model))
-            .route("/run", post(run))
-            .with_state(outside.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        (outside, port)
-    }
-
-    fn ran(&self) -> Vec<Ran> {
-        self.0.lock().clone()
-    }
-}
-
-async fn run(State(outside): State<Outside>, headers: HeaderMap, Json(body): Json<Value>) -> Response {
-    let call_id = body["call_id"].as_str().expect("a call id").to_owned();
-    assert_eq!(headers["idempotency-key"], call_id, "the call's id is its key");
-    let args = body["args"].clone();
-    outside.0.lock().push(Ran { call_id, args: args.clone() });
-    match args["how"].as_str() {
-        Some("fail") => (StatusCode::BAD_REQUEST, "no such order").into_response(),
-        Some("hang") => {
-            tokio::time::sleep(Duration::from_secs(600)).await;
-            StatusCode::OK.into_response()
-        }
-        _ => format!("ran with {args}").into_response(),
-    }
-}
-
-struct Scene {
-    outside: Outside,
-    server: Server,
-    client: Client,
-    conversation: String,
-}
-
-impl Scene {
-    async fn new() -> Self {
-        let (outside, port) = Outside::start().await;
-        let schema = r#"{ type = "object", properties = { order = { type = "string" }, how = { type = "string" } }, required = ["order"] }"#;
-        let tool = |name: &str, rest: &str| {
-            format!(
-                "[tools.{name}]\nurl = \"http://127.0.0.1:{port}/run\"\ndescription = \"{name} an order\"\nschema = {schema}\n\
-                 allow_private_address = true\n{rest}\n"
-            )
-        };
-        let config = format!(
-            "[providers.mock]\nkind = \"openai-chat\"\nbase_url = \"http://127.0.0.1:{port}/v1\"\napi_key = \"unused\"\n\
-             [agents.default]\nprovider = \"mock\"\nmodel = \"m\"\ntitles = false\ntools = [\"clock\", \"calculator\", \"refund\", \"look\", \"wipe\", \"twice\"]\n\
-             [agents.default.policy]\n\"calculator\" = \"allow\"\n\"look\" = \"allow\"\n\"wipe\" = \"deny\"\n\
-             \"twice\" = {{ ask = \"admin\", approvals = 2 }}\n\
-             {}{}{}{}",
-            tool("refund", ""),
-            tool("look", "idempotent = true"),
-            tool("wipe", ""),
-            tool("twice", "")
-        );
-        let server = Server::start(&config).await;
-        let client = server.client();
-        let conversation = client.converse("default").await;
-        Self { outside, server, client, conversation }
-    }
-
-    /// Has the model call these tools; the turn's id.
-    async fn calls(&self, calls: &Value) -> String {
-        let path = format!("/v1/conversations/{}/messages", self.conversation);
-        let sent = self.client.post(&path, &json!({"text": calls.to_string()})).await.expect(202);
-        sent["turn"]["id"].as_str().expect("a turn").to_owned()
-    }
-
-    async fn turn_is(&self, turn_id: &str, state: &str) -> Value {
-        within(&format!("{turn_id} to be {state}"), async {
-            loop {
-                let turn = self.client.get(&format!("/v1/turns/{turn_id}")).await.expect(200);
-                if turn["state"] == state {
-                    return turn;
-                }
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        })
-        .await
-    }
-
-    /// What the model said in the end.
-    async fn answer(&self, turn_id: &str) -> String {
-        self.turn_is(turn_id, "completed").await;
-        let path = format!("/v1/conversations/{}/messages?limit=1", self.conversation);
-        let page = self.client.get(&path).await.expect(200);
-        page["items"][0]["parts"][0]["text"].as_str().expect("an answer").to_owned()
-    }
-
-    async fn pending(&self) -> Vec<Value> {
-        let queue = self.client.get("/v1/approvals").await.expect(200);
-        queue["items"].as_array().expect("a list").clone()
-    }
-
-    async fn decide(&self, approval: &Value, body: Value) -> support::client::Reply {
-        let mut body = body;
-        body["args_hash"] = body.get("args_hash").unwrap_or(&approval["args_hash"]).clone();
-        let id = approval["id"].as_str().expect("an id");
-        self.client.post(&format!("/v1/approvals/{id}/decide"), &body).await
-    }
-
-    async fn kill_and_restart(&mut self) {
-        self.server.kill9();
-        self.server.restart().await;
-    }
-}
-
-fn refund(order: &str) -> Value {
-    json!({"tool": "refund", "args": {"order": order}})
-}
+use crate::scene::{Scene, refund};
+use crate::support::client::read_to_the_end;
+use crate::support::sse::Heard;
+use crate::support::within;
 
 #[tokio::test]
 async fn nothing_runs_before_the_yes_and_once_after_it() {
@@ -250,6 +81,54 @@ async fn eight_calls_end_each_in_its_own_way_and_the_model_is_told_the_truth() {
 }
 
 #[tokio::test]
+async fn of_eight_calls_one_is_denied_one_expires_one_fails_and_one_is_cut_by_a_kill() {
+    let mut scene = Scene::new().await;
+    let look = |order: &str| json!({"tool": "look", "args": {"order": order}});
+    let calls = json!([
+        {"tool": "calculator", "args": {"expression": "1+1"}},
+        look("1"),
+        look("2"),
+        refund("3"),
+        {"tool": "brief", "args": {"order": "4"}},
+        {"tool": "look", "args": {"order": "5", "how": "fail"}},
+        {"tool": "refund", "args": {"order": "6", "how": "hang"}},
+        look("7"),
+    ]);
+    let turn = scene.calls(&calls).await;
+    scene.turn_is(&turn, "waiting").await;
+    let pending = scene.pending().await;
+    assert_eq!(pending.len(), 3, "three ask");
+    let of = |order: &str| pending.iter().find(|approval| approval["args"]["order"] == order).expect(order);
+    scene.decide(of("3"), json!({"decision": "deny", "reason": "not this one"})).await.expect(200);
+    scene.decide(of("6"), json!({"decision": "approve"})).await.expect(200);
+    within("the sixth to be asked for, and the fourth to expire", async {
+        while scene.outside.ran().iter().all(|ran| ran.args["order"] != "6")
+            || !scene.pending().await.is_empty()
+        {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+    scene.kill_and_restart().await;
+    let waiting = scene.turn_is(&turn, "waiting").await;
+    assert_eq!(waiting["waiting_for"], "resolution");
+    let resolve = format!("/v1/tool-calls/{}/resolve", of("6")["call_id"].as_str().expect("an id"));
+    scene.client.post(&resolve, &json!({"as": "failed", "output": "it never arrived"})).await.expect(200);
+
+    let told = scene.answer(&turn).await;
+    let told: Vec<&str> = told.strip_prefix("told: ").expect("told").split(" | ").collect();
+    assert_eq!((told.len(), told[0], told[1]), (8, "2", r#"ran with {"order":"1"}"#));
+    assert_eq!(told[3], "a person did not allow this call: not this one");
+    assert_eq!(told[4], "nobody decided about this call in time");
+    assert!(told[5].contains("no such order"), "{}", told[5]);
+    assert!(told[6].contains("it never arrived"), "{}", told[6]);
+    assert_eq!(told[7], r#"ran with {"order":"7"}"#);
+    let mut ran: Vec<String> = scene.outside.ran().iter().map(|ran| ran.args["order"].to_string()).collect();
+    ran.sort();
+    assert_eq!(ran, [r#""1""#, r#""2""#, r#""5""#, r#""6""#, r#""7""#], "each at most once");
+}
+
+#[tokio::test]
 async fn an_approval_outlives_five_kills_and_then_runs_once() {
     let mut scene = Scene::new().await;
     let turn = scene.calls(&json!([refund("7")])).await;
@@ -273,12 +152,7 @@ async fn what_was_started_and_cut_waits_for_a_person_and_is_never_run_again_by_i
     scene.turn_is(&turn, "waiting").await;
     let approval = scene.pending().await.remove(0);
     scene.decide(&approval, json!({"decision": "approve"})).await.expect(200);
-    within("the tool to be asked", async {
-        while scene.outside.ran().is_empty() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    })
-    .await;
+    scene.has_asked_for("7").await;
     scene.kill_and_restart().await;
     let waiting = scene.turn_is(&turn, "waiting").await;
     assert_eq!(waiting["waiting_for"], "resolution");
@@ -294,18 +168,62 @@ async fn what_was_started_and_cut_waits_for_a_person_and_is_never_run_again_by_i
 }
 
 #[tokio::test]
+async fn what_a_cancel_left_unknown_is_put_on_record_later_once_and_never_run_again() {
+    let mut scene = Scene::new().await;
+    let hang = json!([{"tool": "refund", "args": {"order": "7", "how": "hang"}}]);
+    let turn = scene.calls(&hang).await;
+    scene.turn_is(&turn, "waiting").await;
+    let approval = scene.pending().await.remove(0);
+    scene.decide(&approval, json!({"decision": "approve"})).await.expect(200);
+    scene.has_asked_for("7").await;
+    scene.client.cancel(&turn).await.expect(200);
+    scene.turn_is(&turn, "cancelled").await;
+    scene.kill_and_restart().await;
+
+    let resolve = format!("/v1/tool-calls/{}/resolve", approval["call_id"].as_str().unwrap());
+    let refused = scene.client.post(&resolve, &json!({"as": "retry"})).await.expect(409);
+    assert!(refused["detail"].as_str().unwrap().contains("has ended: say whether it happened"), "{refused}");
+    let word = json!({"as": "succeeded", "output": "a canary was refunded"});
+    scene.client.post(&resolve, &word).await.expect(200);
+    for again in ["failed", "retry", "succeeded"] {
+        assert_eq!(scene.client.post(&resolve, &json!({"as": again})).await.status, 409, "{again}");
+    }
+    let path = format!("/v1/conversations/{}/messages", scene.conversation);
+    let page = scene.client.get(&path).await.expect(200);
+    let call = &page["items"][0]["calls"][0];
+    assert_eq!((&call["state"], &call["resolved"]), (&json!("unknown"), &json!("succeeded")));
+    assert_eq!(call["output"], "a canary was refunded");
+    let log = scene.client.log(&scene.conversation).await;
+    let kinds: Vec<_> = log.events().map(|event| event["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds[kinds.len() - 3..], ["tool.unknown", "turn.cancelled", "tool.resolved"]);
+
+    // The turn's own stream ends where the turn did.
+    let stream = scene.client.follow(&format!("/v1/turns/{turn}/events?after=0"), &[]).await;
+    let heard = read_to_the_end(&mut stream.expect("it is there")).await;
+    let mut events = heard.iter().filter_map(|heard| match heard {
+        Heard::Event { event, .. } => Some(&event["type"]),
+        _ => None,
+    });
+    assert_eq!(events.next_back(), Some(&json!("turn.cancelled")));
+
+    assert_eq!(scene.outside.ran().len(), 1);
+
+    // What was said of it goes with the message, although it was said later.
+    let first = page["items"].as_array().unwrap().last().unwrap()["id"].as_str().unwrap();
+    scene.client.send(Method::DELETE, &format!("{path}/{first}"), &json!({})).await.expect(204);
+    let log = scene.client.log(&scene.conversation).await;
+    assert!(log.events().all(|event| !event.to_string().contains("canary")));
+    assert_eq!(scene.client.post(&resolve, &json!({"as": "failed"})).await.status, 404);
+}
+
+#[tokio::test]
 async fn a_retry_asks_people_again_and_the_model_is_told_of_the_second_try() {
     let mut scene = Scene::new().await;
     let turn = scene.calls(&json!([{"tool": "refund", "args": {"order": "7", "how": "hang"}}])).await;
     scene.turn_is(&turn, "waiting").await;
     let approval = scene.pending().await.remove(0);
     scene.decide(&approval, json!({"decision": "approve"})).await.expect(200);
-    within("the tool to be asked", async {
-        while scene.outside.ran().is_empty() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    })
-    .await;
+    scene.has_asked_for("7").await;
     scene.kill_and_restart().await;
     scene.turn_is(&turn, "waiting").await;
     let call_id = approval["call_id"].as_str().unwrap();
@@ -406,4 +324,19 @@ async fn a_tool_of_the_client_waits_for_the_client_and_hears_the_first() {
     scene.client.post(&result, &json!({"output": "Bern"})).await.expect(200);
     assert_eq!(scene.client.post(&result, &json!({"output": "Basel"})).await.status, 409);
     assert_eq!(scene.answer(&turn).await, "told: Bern");
+}
+
+#[tokio::test]
+async fn a_tool_that_the_client_declares_is_no_tool_of_the_agent_and_has_a_real_schema() {
+    let scene = Scene::new().await;
+    let path = format!("/v1/conversations/{}/messages", scene.conversation);
+    for (name, schema, pointer) in [
+        ("refund", json!({"type": "object"}), "/tools/0/name"),
+        ("locate", json!({"type": "nothing"}), "/tools/0/schema"),
+        ("locate", json!([]), "/tools/0/schema"),
+    ] {
+        let tool = json!({"name": name, "description": "", "schema": schema});
+        let refused = scene.client.post(&path, &json!({"text": "[]", "tools": [tool]})).await.expect(422);
+        assert_eq!(refused["errors"][0]["pointer"], pointer, "{refused}");
+    }
 }

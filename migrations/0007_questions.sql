@@ -1,0 +1,2 @@
+-- What a running call asks a person.
+ALTER TABLE calls ADD COLUMN question TEXT;

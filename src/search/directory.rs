@@ -1,0 +1,67 @@
+//! The files of the index, mapped into memory by the library. Its threads that merge pieces are made within it, and open
+//! files here: that is where they step back, so that neither a stream waits for them nor a message that is said meanwhile.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use tantivy::TantivyError;
+use tantivy::directory::error::{DeleteError, LockError, OpenReadError, OpenWriteError};
+use tantivy::directory::{
+    Directory, DirectoryLock, FileHandle, Lock, MmapDirectory, WatchCallback, WatchHandle, WritePtr,
+};
+
+use crate::priority::step_back;
+
+/// What the library calls those threads, up to a number.
+const MERGES: &str = "merge_thread";
+
+#[derive(Debug, Clone)]
+pub struct Mapped(MmapDirectory);
+
+impl Mapped {
+    pub fn open(dir: &Path) -> Result<Self, TantivyError> {
+        Ok(Self(MmapDirectory::open(dir)?))
+    }
+}
+
+impl Directory for Mapped {
+    fn open_write(&self, path: &Path) -> Result<WritePtr, OpenWriteError> {
+        if std::thread::current().name().is_some_and(|name| name.starts_with(MERGES)) {
+            step_back();
+        }
+        self.0.open_write(path)
+    }
+
+    fn get_file_handle(&self, path: &Path) -> Result<Arc<dyn FileHandle>, OpenReadError> {
+        self.0.get_file_handle(path)
+    }
+
+    fn delete(&self, path: &Path) -> Result<(), DeleteError> {
+        self.0.delete(path)
+    }
+
+    fn exists(&self, path: &Path) -> Result<bool, OpenReadError> {
+        self.0.exists(path)
+    }
+
+    fn atomic_read(&self, path: &Path) -> Result<Vec<u8>, OpenReadError> {
+        self.0.atomic_read(path)
+    }
+
+    fn atomic_write(&self, path: &Path, data: &[u8]) -> io::Result<()> {
+        self.0.atomic_write(path, data)
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        self.0.sync_directory()
+    }
+
+    fn acquire_lock(&self, lock: &Lock) -> Result<DirectoryLock, LockError> {
+        self.0.acquire_lock(lock)
+    }
+
+    fn watch(&self, callback: WatchCallback) -> tantivy::Result<WatchHandle> {
+        self.0.watch(callback)
+    }
+}

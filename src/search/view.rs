@@ -1,0 +1,74 @@
+//! The index at one moment, with somebody's eyes. Whatever an answer depends on is counted in what they see: what others
+//! say in other places changes nothing in it.
+
+use std::sync::Arc;
+
+use super::analyzer::Language;
+use super::index::{Committed, Error, Fields, Index, unbroken};
+use super::shown::Seen;
+use crate::chat::searchable::{Reach, Sees};
+
+/// Up to so many conversations are looked up in the index, each by itself.
+const FEW: usize = 64;
+
+/// A language that fewer than one in so many texts are in is not looked for: some of those are in another one.
+const RARE: u32 = 500;
+
+pub struct View {
+    pub(super) committed: Arc<Committed>,
+    pub(super) fields: Fields,
+    reaches: Vec<Arc<Reach>>,
+    /// Of each piece.
+    pub(super) seen: Vec<Seen>,
+}
+
+impl Index {
+    /// What is in none of the reaches is not seen.
+    pub fn view(&self, reaches: &[Arc<Reach>]) -> Result<View, Error> {
+        unbroken(|| {
+            let committed = self.committed();
+            let reaches = reaches.to_vec();
+            let conversations: usize = reaches.iter().map(|reach| reach.len()).sum();
+            let few: Option<Vec<_>> = (conversations <= FEW).then(|| {
+                let all = reaches.iter().flat_map(|reach| reach.all());
+                all.map(|conversation| (conversation, sees(&reaches, conversation))).collect()
+            });
+            let segments = committed.searcher.segment_readers().iter().zip(&committed.columns);
+            let seen = segments.map(|(segment, columns)| match &few {
+                Some(few) => Seen::in_few(few, self.fields.conversation, segment, columns),
+                None => Ok(self.shown.of(&reaches, segment, columns)),
+            });
+            let seen = seen.collect::<Result<_, _>>()?;
+            Ok(View { committed, fields: self.fields, reaches, seen })
+        })
+    }
+}
+
+impl View {
+    /// Those that texts are in: words are looked for by their stems in these.
+    pub fn languages(&self) -> Vec<Language> {
+        let count = |language: usize| -> u32 { self.seen.iter().map(|seen| seen.languages[language]).sum() };
+        let all: u32 = (0..=Language::ALL.len()).map(count).sum();
+        let is_rare = |language: usize| count(language).saturating_mul(RARE) < all.max(1);
+        (1..=Language::ALL.len())
+            .filter(|language| !is_rare(*language))
+            .map(|language| Language::ALL[language - 1])
+            .collect()
+    }
+
+    pub(super) fn sees(&self, conversation: u64) -> Sees {
+        sees(&self.reaches, conversation)
+    }
+}
+
+fn sees(reaches: &[Arc<Reach>], conversation: u64) -> Sees {
+    let mut sees = Sees::Nothing;
+    for reach in reaches {
+        match reach.sees(conversation) {
+            Sees::All => return Sees::All,
+            Sees::Some => sees = Sees::Some,
+            Sees::Nothing => {}
+        }
+    }
+    sees
+}

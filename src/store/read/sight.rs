@@ -1,0 +1,225 @@
+//! What somebody may find: which conversations they read, and which messages are seen through them. Asked of the tables
+//! for each search, so that nothing need be written anew when something is shared, forked or deleted.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, named_params};
+use rustc_hash::FxHashMap;
+
+use super::conversation::{self, may_read};
+use super::reach::{self, Reaches, Whose};
+use super::searchable;
+use crate::chat::searchable::{Reach, Searchable, Subject};
+use crate::id::{ConversationId, MessageId};
+use crate::scope::Scope;
+use crate::store::Store;
+use crate::store::error::Error;
+use crate::store::row::Row;
+use crate::store::tree::{self, Node};
+
+/// One look at the conversations, with somebody's eyes, at one moment.
+pub struct Sight<'a> {
+    tx: &'a Connection,
+    scope: &'a Scope,
+    reaches: Vec<Arc<Reach>>,
+    known: FxHashMap<ConversationId, Option<Known>>,
+    found: FxHashMap<(ConversationId, MessageId), Option<Found>>,
+    nodes: FxHashMap<MessageId, Option<Node>>,
+}
+
+/// Where something was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Through which it is seen.
+    pub conversation_id: ConversationId,
+    pub title: Option<String>,
+    /// Of messages: whether it is on the path to the head.
+    pub on_current_path: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Known {
+    title: Option<String>,
+    head: Option<Node>,
+    /// Some of its branches are deleted.
+    pruned: bool,
+    is_fork: bool,
+}
+
+impl Store {
+    /// Looks at the conversations with the eyes of the scope. Blocks a reader for as long as `look` takes.
+    pub async fn look<T: Send + 'static>(
+        &self,
+        scope: &Scope,
+        look: impl FnOnce(&mut Sight<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (scope, reaches) = (scope.clone(), Arc::clone(&self.inner.reaches));
+        self.read(move |tx| look(&mut Sight::of(tx, &scope, &reaches)?)).await
+    }
+}
+
+impl<'a> Sight<'a> {
+    fn of(tx: &'a Connection, scope: &'a Scope, reaches: &Reaches) -> Result<Self, Error> {
+        let mut seen = Vec::new();
+        match &scope.only {
+            Some(only) => {
+                for id in only.iter().copied() {
+                    if conversation::readable(tx, scope, id)? {
+                        seen.push(Arc::new(reach::of_one(tx, id)?));
+                    }
+                }
+            }
+            None => {
+                seen.push(reaches.of(tx, Whose::Own(scope.workspace_id, scope.user_id))?);
+                seen.push(reaches.of(tx, Whose::Shared(scope.workspace_id))?);
+            }
+        }
+        Ok(Self {
+            tx,
+            scope,
+            reaches: seen,
+            known: FxHashMap::default(),
+            found: FxHashMap::default(),
+            nodes: FxHashMap::default(),
+        })
+    }
+
+    /// What of all it sees. Some of that may yet be deleted: [`Sight::find`] tells.
+    pub fn reaches(&self) -> &[Arc<Reach>] {
+        &self.reaches
+    }
+
+    /// Where the scope sees what belongs to a conversation, and there to a message; `None`: nowhere.
+    pub fn find(&mut self, id: ConversationId, subject: Subject) -> Result<Option<Found>, Error> {
+        let message = match subject {
+            Subject::Conversation(_) => {
+                return Ok(self.know(id)?.map(|known| Found {
+                    conversation_id: id,
+                    title: known.title.clone(),
+                    on_current_path: false,
+                }));
+            }
+            Subject::Message(message) => message,
+        };
+        if let Some(found) = self.found.get(&(id, message)) {
+            return Ok(found.clone());
+        }
+        let found = self.find_message(id, message)?;
+        self.found.insert((id, message), found.clone());
+        Ok(found)
+    }
+
+    fn find_message(&mut self, id: ConversationId, message: MessageId) -> Result<Option<Found>, Error> {
+        let Some(node) = self.node(message)? else { return Ok(None) };
+        let forks: Vec<_> = self.reaches.iter().flat_map(|reach| reach.forks_of(id.low())).copied().collect();
+        for through in std::iter::once(id).chain(forks) {
+            // What is not read is not known.
+            let Some(known) = self.know(through)?.cloned() else { continue };
+            let whole = node.conversation_id == through && !known.pruned;
+            if !whole && !tree::visible(self.tx, through, &node)? {
+                continue;
+            }
+            let on_current_path = self.is_on_path(&known, &node)?;
+            return Ok(Some(Found { conversation_id: through, title: known.title, on_current_path }));
+        }
+        Ok(None)
+    }
+
+    /// The title under which all of a conversation is seen, where that is known before a look at the message.
+    pub fn title_of_all(&mut self, id: ConversationId) -> Result<Option<Option<&str>>, Error> {
+        let forked = self.reaches.iter().any(|reach| !reach.forks_of(id.low()).is_empty());
+        let known = self.know(id)?.filter(|known| !forked && !known.pruned);
+        Ok(known.map(|known| known.title.as_deref()))
+    }
+
+    /// Whether a message that is seen in a conversation is above its head, or its head.
+    fn is_on_path(&mut self, known: &Known, node: &Node) -> Result<bool, Error> {
+        match known.head {
+            None => Ok(false),
+            Some(head) if head.depth <= node.depth => Ok(head.id == node.id),
+            // Most have no branches here: then there is no other way up.
+            Some(_) if !known.is_fork && self.is_alone(node)? => Ok(true),
+            Some(head) => {
+                let above = tree::climb(head, node.depth, |id| self.node(id))?;
+                Ok(above.is_some_and(|found| found.id == node.id))
+            }
+        }
+    }
+
+    fn is_alone(&self, node: &Node) -> Result<bool, Error> {
+        let abreast: i64 = self.tx.prepare_cached(ABREAST)?.query_row(
+            named_params! {":id": node.conversation_id.as_bytes(), ":depth": node.depth.cast_signed()},
+            |row| row.get(0),
+        )?;
+        Ok(abreast == 1)
+    }
+
+    /// The texts that belong to a message, as they are now, whoever sees them.
+    pub fn texts(&self, id: MessageId) -> Result<Vec<Searchable>, Error> {
+        searchable::of_message(self.tx, id)
+    }
+
+    /// What a message itself says, as it is now, whoever sees it.
+    pub fn said(&self, id: MessageId) -> Result<String, Error> {
+        Ok(searchable::said(self.tx, id)?.0)
+    }
+
+    /// What the newest message of a person in a conversation is.
+    pub fn last_question(&self, id: ConversationId) -> Result<Option<MessageId>, Error> {
+        let mut statement = self.tx.prepare_cached(LAST_QUESTION)?;
+        let mut rows = statement.query(named_params! {":id": id.as_bytes()})?;
+        match rows.next()? {
+            Some(row) => Row::new(row, "messages", "id").opt_id("id"),
+            None => Ok(None),
+        }
+    }
+
+    fn node(&mut self, id: MessageId) -> Result<Option<Node>, Error> {
+        if let Some(node) = self.nodes.get(&id) {
+            return Ok(*node);
+        }
+        let node = tree::node(self.tx, id)?;
+        self.nodes.insert(id, node);
+        Ok(node)
+    }
+
+    fn know(&mut self, id: ConversationId) -> Result<Option<&Known>, Error> {
+        if !self.known.contains_key(&id) {
+            let known = self.read(id)?;
+            self.known.insert(id, known);
+        }
+        Ok(self.known.get(&id).and_then(Option::as_ref))
+    }
+
+    /// `None` where it is not read.
+    fn read(&self, id: ConversationId) -> Result<Option<Known>, Error> {
+        if !self.scope.reaches(id) {
+            return Ok(None);
+        }
+        let mut statement = self.tx.prepare_cached(KNOWN)?;
+        let mut rows = statement.query(named_params! {
+        ":id": id.as_bytes(), ":workspace_id": self.scope.workspace_id.as_bytes(),
+        ":user_id": self.scope.user_id.as_bytes()})?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let row = Row::new(row, "conversations", "id");
+        let (title, is_fork, pruned) = (row.get("title")?, row.get("is_fork")?, row.get("pruned")?);
+        let head: Option<MessageId> = row.opt_id("head")?;
+        let head = head.map(|id| Node::from_row(&row, id)).transpose()?;
+        Ok(Some(Known { title, head, pruned, is_fork }))
+    }
+}
+
+const LAST_QUESTION: &str = "
+    SELECT max(id) AS id FROM messages WHERE conversation_id = :id AND role = 'user'";
+
+/// How many messages of a conversation are at a depth; two are enough to know.
+const ABREAST: &str = "
+    SELECT count(*) FROM (SELECT 1 FROM messages WHERE conversation_id = :id AND depth = :depth LIMIT 2)";
+
+const KNOWN: &str = concat!(
+    "SELECT c.id, c.title, c.origin_id IS NOT NULL AS is_fork,
+            EXISTS (SELECT 1 FROM deleted_branches d WHERE d.conversation_id = c.id) AS pruned,
+            h.id AS head, h.conversation_id, h.parent_id, h.depth, h.jump_id
+     FROM conversations c LEFT JOIN messages h ON h.id = c.head WHERE c.id = :id AND ",
+    may_read!()
+);

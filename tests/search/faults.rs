@@ -1,0 +1,179 @@
+//! What the index survives: kills while it is written, and files that are not what was written.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{Rng, RngExt, SeedableRng};
+use serde_json::{Value, json};
+
+use crate::support::errand::Errand;
+use crate::support::within;
+
+const POLL: Duration = Duration::from_millis(10);
+
+/// Lives in `make test`, and the most in `make torture`.
+const LIVES: usize = 10;
+const DAMAGES: usize = 12;
+
+fn count(usual: usize) -> usize {
+    match std::env::var("WEIR_TORTURE") {
+        Ok(_) => usual * 100,
+        Err(_) => usual,
+    }
+}
+
+fn seeded() -> StdRng {
+    let seed = std::env::var("WEIR_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed: u64 = seed.unwrap_or_else(|| rand::rng().next_u64());
+    eprintln!("WEIR_SEED={seed}");
+    StdRng::seed_from_u64(seed)
+}
+
+/// The ids of the messages that are found, once all that was said before is.
+async fn found(errand: &Errand, query: &str) -> Vec<String> {
+    let path = format!("/v1/search?q={query}&sort=recent&limit=200&after=0.0");
+    let page = within("everything to be indexed", async {
+        loop {
+            let reply = errand.client.get(&path).await;
+            if reply.status == 200 && reply.body["indexing"] != true {
+                return reply.body;
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    })
+    .await;
+    let mut ids: Vec<_> = page["items"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        // A title has none.
+        .filter_map(|item| item["message_id"].as_str().map(str::to_owned))
+        .collect();
+    ids.sort();
+    ids
+}
+
+async fn turn(errand: &Errand, word: &str) {
+    let turn = errand.calls("look", &json!({"order": word})).await;
+    errand.turn_is(&turn, "completed").await;
+}
+
+/// The index is what an index would be that was made anew.
+fn check(errand: &Errand) {
+    let (fine, out, error) = errand.command(&["index", "check"]);
+    assert!(fine, "{out}{error}\n{}", errand.server.said());
+}
+
+#[tokio::test]
+async fn an_index_that_is_killed_while_it_is_written_catches_up() {
+    let mut rng = seeded();
+    let mut errand = Errand::new("").await;
+    let points = ["search::before_commit", "search::after_commit"];
+    let lives = count(LIVES);
+    for life in 0..lives {
+        let armed = rng.random_bool(0.6);
+        if armed {
+            errand.server.arm(points.choose(&mut rng).expect("two"), rng.random_range(1..4));
+        }
+        for _ in 0..rng.random_range(1..4) {
+            turn(&errand, &format!("walnut life{life}")).await;
+        }
+        if rng.random_bool(0.3) {
+            let id = errand.conversation.clone();
+            let title = json!({"title": format!("the walnut of life{life}")});
+            errand
+                .client
+                .send(reqwest::Method::PATCH, &format!("/v1/conversations/{id}"), &title)
+                .await
+                .expect(200);
+        }
+        tokio::time::sleep(Duration::from_millis(rng.random_range(0..300))).await;
+        errand.server.kill9();
+        errand.server.disarm();
+        errand.server.restart().await;
+        if life % 5 == 4 || life + 1 == lives {
+            check(&errand);
+        }
+    }
+    assert!(found(&errand, "walnut").await.len() >= lives.min(100));
+    eprintln!("{lives} kills while something was indexed");
+}
+
+/// Bytes that are flipped, cut off or gone.
+fn damage(dir: &Path, rng: &mut StdRng) -> String {
+    let files: Vec<PathBuf> = std::fs::read_dir(dir)
+        .expect("there is an index")
+        .map(|entry| entry.expect("it is listed").path())
+        .filter(|path| path.is_file() && !path.to_string_lossy().ends_with(".lock"))
+        .collect();
+    let file = files.choose(rng).expect("an index has files");
+    let mut bytes = std::fs::read(file).expect("it can be read");
+    let how = rng.random_range(0..4);
+    match how {
+        0 => std::fs::remove_file(file).expect("it can be removed"),
+        1 => bytes.truncate(bytes.len() / 2),
+        _ if bytes.is_empty() => bytes.push(7),
+        _ => {
+            let at = rng.random_range(0..bytes.len());
+            bytes[at] ^= 1 << rng.random_range(0..8);
+        }
+    }
+    if how > 0 {
+        std::fs::write(file, bytes).expect("it can be written");
+    }
+    format!("{how} {}", file.display())
+}
+
+#[tokio::test]
+async fn a_damaged_index_is_made_anew_while_the_server_answers() {
+    let mut rng = seeded();
+    let mut errand = Errand::new("").await;
+    for number in 0..6 {
+        turn(&errand, &format!("walnut number{number}")).await;
+    }
+    let whole = found(&errand, "walnut").await;
+    assert_eq!(whole.len(), 12, "what was said, and what was called");
+    let damages = count(DAMAGES);
+    for _ in 0..damages {
+        errand.server.kill9();
+        let what = damage(&errand.server.data().join("search"), &mut rng);
+        errand.server.restart().await;
+        assert_eq!(found(&errand, "walnut").await, whole, "{what}");
+        check(&errand);
+    }
+    errand.server.kill9();
+    std::fs::remove_dir_all(errand.server.data().join("search")).expect("it is there");
+    check(&errand);
+    // Here too, without a server.
+    let (fine, out, error) = errand.command(&["index", "rebuild"]);
+    assert!(fine, "{out}{error}");
+    let (fine, out, error) = errand.command(&["search", "walnut number3"]);
+    assert!(fine && out.contains("number3"), "{out}{error}");
+    errand.server.restart().await;
+    assert_eq!(found(&errand, "walnut").await, whole);
+    eprintln!("{damages} damaged files");
+}
+
+#[tokio::test]
+async fn what_is_deleted_is_gone_from_the_index_once_it_is_purged() {
+    let errand = Errand::new("").await;
+    turn(&errand, "zyzzyva").await;
+    let kept = errand.client.converse("default").await;
+    assert_eq!(found(&errand, "zyzzyva").await.len(), 2);
+    let gone = format!("/v1/conversations/{}", errand.conversation);
+    errand.client.send(reqwest::Method::DELETE, &gone, &Value::Null).await.expect(204);
+    assert_eq!(found(&errand, "zyzzyva").await, [""; 0]);
+    let (fine, out, error) = errand.command(&["purge"]);
+    assert!(fine, "{out}{error}");
+    let holds = |path: &Path| {
+        let bytes = std::fs::read(path).unwrap_or_default();
+        bytes.windows(7).any(|window| window == b"zyzzyva")
+    };
+    let index = std::fs::read_dir(errand.server.data().join("search")).expect("an index");
+    let told: Vec<_> = index.map(|entry| entry.expect("listed").path()).filter(|path| holds(path)).collect();
+    assert_eq!(told, Vec::<PathBuf>::new());
+    check(&errand);
+    errand.client.get(&format!("/v1/conversations/{kept}")).await.expect(200);
+}
