@@ -158,7 +158,7 @@ test("keys are shown once; a session that is ended is signed out; who signs out 
   await other.getByLabel("Your message", { exact: true }).waitFor();
 
   await page.getByRole("button", { name: /account and settings/ }).click();
-  await page.getByRole("menuitem", { name: "Sessions and API keys" }).click();
+  await page.getByRole("menuitem", { name: "Sessions, keys and rules" }).click();
   const dialog = page.getByRole("dialog");
   await dialog.getByLabel("Name of a new key").fill("robot");
   await dialog.getByRole("button", { name: "Make a key" }).click();
@@ -166,7 +166,7 @@ test("keys are shown once; a session that is ended is signed out; who signs out 
   assert.equal((await weir.call("/v1/me", { token: secret })).status, 200);
   await dialog.getByRole("button", { name: "Close" }).click();
   await page.getByRole("button", { name: /account and settings/ }).click();
-  await page.getByRole("menuitem", { name: "Sessions and API keys" }).click();
+  await page.getByRole("menuitem", { name: "Sessions, keys and rules" }).click();
   await dialog.getByText("robot").waitFor();
   assert.equal((await page.content()).includes(secret), false);
   await dialog.getByRole("button", { name: "Revoke robot" }).click();

@@ -26,3 +26,7 @@ export function isSignedOut(error: unknown): boolean {
 export function isGone(error: unknown): boolean {
   return error instanceof WeirError && error.status === 404;
 }
+
+export function isForbidden(error: unknown): boolean {
+  return error instanceof WeirError && error.status === 403;
+}

@@ -4,17 +4,28 @@ import { DEFAULT_BACKOFF, delay, sleep, type Backoff } from "./backoff.js";
 import { errorOf, isTemporary, UnreachableError, WeirError } from "./problem.js";
 import type {
   Agent,
+  Approval,
+  ApprovalRule,
+  ApprovalState,
   Conversation,
   ConversationSnapshot,
   CreateRequest,
   Cursor,
+  DecidedItem,
+  DecideRequest,
   Me,
   Message,
   Meta,
   Model,
+  Person,
+  Resolution,
+  SearchQuery,
+  SearchResults,
   SendRequest,
+  TreePage,
   Turn,
   UpdateRequest,
+  VoteDecision,
 } from "./types.js";
 
 export interface ClientOptions {
@@ -48,6 +59,24 @@ export interface Page<T> {
 
 export type MessagePage = Page<Message & { seq: number }> & { head: string | null; cursor: Cursor };
 export type ConversationPage = Page<Conversation> & { feed_cursor: string };
+
+export interface ApprovalPage {
+  /** The oldest first. */
+  items: Approval[];
+  /** For `after`. */
+  next?: string | null;
+  feed_cursor: string;
+}
+
+export interface ApprovalQuery {
+  /** Absent: `pending`. */
+  state?: ApprovalState;
+  agent?: string;
+  tool?: string;
+  conversation_id?: string;
+  after?: string;
+  limit?: number;
+}
 
 export interface Call {
   method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -106,9 +135,22 @@ export class Api {
     await this.call(`/v1/conversations/${id}`, { method: "DELETE" });
   }
 
-  /** The current branch, newest first; `before` is a message of it, for an older page. */
-  messages(conversationId: string, query: { limit?: number; before?: string } = {}): Promise<MessagePage> {
+  /** The current branch, or the path to `head`, newest first; `before` is a message of it, for an older page. */
+  messages(conversationId: string, query: { limit?: number; before?: string; head?: string } = {}): Promise<MessagePage> {
     return this.json(`/v1/conversations/${conversationId}/messages`, { query });
+  }
+
+  /** Every message on whatever branch, without what it says; parents before their children. */
+  tree(conversationId: string, query: { limit?: number; cursor?: string } = {}): Promise<TreePage> {
+    return this.json(`/v1/conversations/${conversationId}/tree`, { query });
+  }
+
+  /**
+   * What was said, in everything that you may see. A page is the `next` of an answer to the same query; the signal ends
+   * a search that nobody waits for any more.
+   */
+  search(query: SearchQuery, signal?: AbortSignal): Promise<SearchResults> {
+    return this.json("/v1/search", { query: { ...query }, ...(signal ? { signal } : {}) });
   }
 
   /** Shows another branch; with `descend` the end of the newest one below that message. */
@@ -132,6 +174,64 @@ export class Api {
 
   turn(id: string): Promise<Turn> {
     return this.json(`/v1/turns/${id}`);
+  }
+
+  /** The approvals that you may decide. */
+  approvals(query: ApprovalQuery = {}): Promise<ApprovalPage> {
+    return this.json("/v1/approvals", { query: { ...query } });
+  }
+
+  approval(id: string): Promise<Approval> {
+    return this.json(`/v1/approvals/${id}`);
+  }
+
+  /** Those whom an approval names: for whom it was asked, and who voted. */
+  async peopleOf(approvalId: string): Promise<Person[]> {
+    return (await this.json<{ items: Person[] }>(`/v1/approvals/${approvalId}/people`)).items;
+  }
+
+  /** `args_hash` says what was seen. Refused with `approval-changed` or `approval-closed`, and the approval as it is. */
+  decide(id: string, decision: DecideRequest): Promise<Approval> {
+    return this.json(`/v1/approvals/${id}/decide`, { method: "POST", body: decision });
+  }
+
+  /** Many at once, each on its own. */
+  async decideMany(
+    items: readonly { id: string; args_hash: string }[],
+    decision: VoteDecision,
+    reason?: string,
+  ): Promise<DecidedItem[]> {
+    const body = { items, decision, ...(reason === undefined ? {} : { reason }) };
+    return (await this.json<{ items: DecidedItem[] }>("/v1/approvals/decide", { method: "POST", body })).items;
+  }
+
+  /** The rules that you made of a yes; to an admin, all of the workspace. */
+  approvalRules(query: { after?: string; limit?: number } = {}): Promise<{ items: ApprovalRule[]; next?: string | null }> {
+    return this.json("/v1/approval-rules", { query });
+  }
+
+  /** For good: the next call is asked for again. */
+  async revokeRule(id: string): Promise<void> {
+    await this.call(`/v1/approval-rules/${id}`, { method: "DELETE" });
+  }
+
+  /** Ends a call that its own client, or a person, answers. The first one wins. */
+  async endCall(callId: string, ending: { output: string } | { error: string }): Promise<void> {
+    await this.json(`/v1/tool-calls/${callId}/result`, { method: "POST", body: ending });
+  }
+
+  /** Says what became of a call of which nobody knew. */
+  async resolveCall(callId: string, as: Resolution, output?: string): Promise<void> {
+    const body = { as, ...(output === undefined ? {} : { output }) };
+    await this.json(`/v1/tool-calls/${callId}/resolve`, { method: "POST", body });
+  }
+
+  /** Answers what a running tool asks. */
+  async answerCall(
+    callId: string,
+    answer: { question_id: string; action: "accept" | "decline" | "cancel"; content?: Record<string, unknown> },
+  ): Promise<void> {
+    await this.json(`/v1/tool-calls/${callId}/answer`, { method: "POST", body: answer });
   }
 
   /** Changes a message that waits in the queue. */

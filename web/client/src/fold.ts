@@ -5,13 +5,14 @@
  * cut at the byte, and what leaves a hole is refused: then follow again from the last cursor.
  */
 
-import type { Call, LogEntry, Message, Part, Siblings, UnfinishedTurns, Usage } from "./types.js";
+import { evolveApproval, evolveCall, type CallEvent, type FoldedCall } from "./calls.js";
+import type { Approval, Call, LogEntry, Message, Part, Siblings, UnfinishedTurns, Usage } from "./types.js";
 
 /** A message as it grows. Never changed in place: another object is another state of it. */
 export interface FoldedMessage extends Omit<Message, "parts"> {
   readonly parts: readonly Part[];
   /** The tool calls that it made, joined to its parts by `call_id`. */
-  readonly calls?: readonly Call[];
+  readonly calls?: readonly FoldedCall[];
   /** The messages with the same parent, this one among them. */
   readonly siblings?: Siblings;
   /** Where the last entry ends that was folded into it. */
@@ -90,6 +91,11 @@ export class ConversationFold {
         this.messages.set(message.id, { ...message, parts: message.parts ?? [] });
       }
     }
+  }
+
+  /** Takes in approvals that were read no earlier than the messages. */
+  consider(approvals: readonly Approval[]): void {
+    for (const approval of approvals) this.call(approval.call_id, (call) => ({ ...call, approval }));
   }
 
   /** Takes in what a snapshot of the conversation says of its turns, read no earlier than the messages. */
@@ -180,13 +186,35 @@ export class ConversationFold {
         }));
         break;
       case "tool.proposed":
-        this.call(event.call);
+        this.propose(event.call);
         break;
+      case "tool.pending":
+      case "tool.approved":
+      case "tool.started":
+      case "tool.progress":
+      case "tool.asked":
+      case "tool.answered":
+      case "tool.succeeded":
       case "tool.failed":
-        for (const { calls } of this.messages.values()) {
-          const call = calls?.find((call) => call.id === event.call_id);
-          if (call) this.call({ ...call, state: "failed", error: event.error });
-        }
+      case "tool.denied":
+      case "tool.expired":
+      case "tool.cancelled":
+      case "tool.unknown":
+      case "tool.resolved": {
+        const about: CallEvent = event;
+        this.call(about.call_id, (call) => evolveCall(call, about));
+        break;
+      }
+      case "approval.requested":
+        this.consider([event.approval]);
+        break;
+      case "approval.voted":
+      case "approval.decided":
+      case "approval.closed":
+        this.call(event.call_id, ({ approval, ...call }) => {
+          const isIt = approval?.id === event.approval_id;
+          return { ...call, ...(approval ? { approval: isIt ? evolveApproval(approval, event) : approval } : {}) };
+        });
         break;
       case "turn.queued":
         this.queue = insert(this.queue, event.turn.first === true, {
@@ -263,12 +291,22 @@ export class ConversationFold {
     });
   }
 
-  /** Calls lie beside the message's own content: its position stays. */
-  private call(call: Call): void {
+  private propose(call: Call): void {
     const message = this.messages.get(call.message_id);
     if (!message) return;
     const others = (message.calls ?? []).filter(({ id }) => id !== call.id);
     this.messages.set(message.id, { ...message, calls: [...others, call] });
+  }
+
+  /** Calls lie beside the message's own content: its position stays. */
+  private call(id: string, how: (call: FoldedCall) => FoldedCall): void {
+    for (const message of this.messages.values()) {
+      const at = message.calls?.findIndex((call) => call.id === id) ?? -1;
+      const call = message.calls?.[at];
+      if (!call) continue;
+      this.messages.set(message.id, { ...message, calls: message.calls?.with(at, how(call)) ?? [] });
+      return;
+    }
   }
 
   /** Counts a new message in among its siblings, as far as they are known. */

@@ -1,6 +1,7 @@
 /** `@weir/client`: see the README beside this package. */
 
-export { Api, newKey, type ClientOptions, type ConversationPage, type Created, type MessagePage, type Sent } from "./api.js";
+export { Api, newKey, type ClientOptions, type ApprovalPage, type ApprovalQuery, type ConversationPage, type Created, type MessagePage, type Sent } from "./api.js";
+export { argsThatRun, countingVotes, hashOf, type FoldedCall } from "./calls.js";
 export { follow, type Connection, type FollowOptions, type Listener } from "./follow.js";
 export {
   ConversationFold,

@@ -157,3 +157,64 @@ test("a page follows to a branch that it never loaded", async () => {
   stop.abort();
   await ended;
 });
+
+test("another branch is looked at while the head stays, and is followed as it grows", async () => {
+  const stop = new AbortController();
+  const { conversation } = await api().create({ title: "Beside" });
+  const say = async (text: string, parent?: string) => {
+    const sent = await api().send(conversation.id, { text, ...(parent ? { parent_id: parent } : {}) });
+    await until("the answer", async () => (await api().turn(sent.turn.id)).state === "completed");
+    return (await api().messages(conversation.id)).head ?? "";
+  };
+  const root = await say("count to 1");
+  const first = await say("count to 2");
+  const head = await say("count to 3", root);
+  const { live, ended } = await LiveConversation.open(api(), conversation.id, { changed: () => undefined }, { signal: stop.signal });
+  const texts = () => live.beside?.path().map(({ parts }) => parts.map(textOf).join(""));
+  await live.openBeside(first, root);
+  assert.deepEqual(texts(), ["count to 1", "1", "count to 2", "1, 2"]);
+  assert.equal((await api().messages(conversation.id)).head, head);
+
+  const { turn } = await api().send(conversation.id, { text: "count to 40", parent_id: first });
+  await until("the branch to grow", () => (texts()?.at(-1)?.length ?? 0) > 20 && texts()?.length === 6);
+  // Read in the middle of an answer, it holds each byte once.
+  await live.openBeside(live.beside?.head ?? "", first);
+  await until("the end", async () => (await api().turn(turn.id)).state === "completed");
+  const numbers = Array.from({ length: 40 }, (_, at) => at + 1).join(", ");
+  await until("the whole answer", () => texts()?.at(-1) === numbers);
+
+  await api().setHead(conversation.id, head);
+  await until("the head to go back", () => live.fold.head === head);
+  assert.equal(texts()?.at(-1), numbers);
+  live.closeBeside();
+  assert.equal(live.beside, undefined);
+  stop.abort();
+  await ended;
+});
+
+test("what was said is found as it is said, narrowed, page by page, and may be given up", async () => {
+  const { conversation } = await api().create({ title: "Herbarium", message: { text: "what is a 🌵 pimpernel, and a pimpernel's colour?" } });
+  const found = async (query: Parameters<Api["search"]>[0]) => (await api().search(query)).items;
+  await until("it to be found", async () => (await found({ q: "pimpernel", role: "user" })).length === 1);
+  const [item] = await found({ q: "PIMPERNEL", role: "user" });
+  assert.ok(item);
+  assert.equal(item.conversation.id, conversation.id);
+  assert.equal(item.on_current_path, true);
+  const { text, highlights } = item.snippet;
+  assert.deepEqual(highlights.map(([start, end]) => text.slice(start, end).replace(/'s$/, "")), ["pimpernel", "pimpernel"]);
+  assert.deepEqual(await found({ q: "pimpernel", kind: "title" }), []);
+  assert.deepEqual((await found({ q: "herbarium", kind: "title" })).map(({ message_id }) => message_id ?? null), [null]);
+  assert.deepEqual(await found({ q: "pimpernel", until: "2001-01-01T00:00:00Z" }), []);
+
+  for (const text of ["a first saxifrage", "a second saxifrage"]) await api().send(conversation.id, text);
+  await until("both to be found", async () => (await found({ q: "saxifrage", role: "user" })).length === 2);
+  const query = { q: "saxifrage", role: "user", sort: "recent", limit: 1 } as const;
+  const first = await api().search(query);
+  assert.ok(first.next);
+  const second = await api().search({ ...query, page: first.next });
+  assert.deepEqual([...first.items, ...second.items].map(({ snippet }) => snippet.text), ["a second saxifrage", "a first saxifrage"]);
+
+  const stop = new AbortController();
+  stop.abort();
+  await assert.rejects(api().search({ q: "pimpernel" }, stop.signal), { name: "AbortError" });
+});

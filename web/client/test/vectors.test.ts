@@ -3,14 +3,14 @@ import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { ConversationFold, GapError, type MessagesPage } from "../src/fold.js";
-import { positionOf, type LogEntry, type Message, type PartDelta } from "../src/types.js";
+import { positionOf, type Call, type LogEntry, type Message, type PartDelta } from "../src/types.js";
 
 interface Vector {
   name: string;
   snapshot?: MessagesPage & { cursor: string };
   events: LogEntry[];
   head: string | null;
-  messages: (Message & { seq: number })[];
+  messages: (Message & { seq: number; calls?: Call[] })[];
   turns: Record<string, string>;
 }
 
@@ -33,6 +33,9 @@ function check(fold: ConversationFold, vector: Vector): void {
     id, parent_id, role, status, parts, finish_reason, usage, seq,
   }));
   assert.deepEqual(shown, expected);
+  // What lies beside a call is of the page alone.
+  const calls = fold.path().map(({ calls = [] }) => calls.map(({ approval: _, question: __, waitingFor: ___, ...call }) => call));
+  assert.deepEqual(calls, vector.messages.map(({ calls = [] }) => calls));
   for (const [id, turn] of fold.turns) {
     if (vector.turns[id]) assert.equal(turn.state, vector.turns[id]);
   }

@@ -1,6 +1,8 @@
 import type { Me } from "@weir/client";
 import { Dialog } from "../look/Dialog";
 import { ApiKeys } from "./ApiKeys";
+import { Memories } from "./Memories";
+import { Rules } from "./Rules";
 import { Sessions } from "./Sessions";
 
 export function AccountDialog({ me, onClose }: { me: Me; onClose(): void }) {
@@ -11,6 +13,8 @@ export function AccountDialog({ me, onClose }: { me: Me; onClose(): void }) {
       </p>
       <Sessions />
       <ApiKeys userId={me.user.id} />
+      <Rules />
+      <Memories />
     </Dialog>
   );
 }

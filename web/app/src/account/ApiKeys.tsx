@@ -2,6 +2,7 @@ import { useState, type FormEvent } from "react";
 import { complain } from "../look/Toast";
 import { inWords } from "../server";
 import { createKey, keys, revokeKey, type Key } from "./calls";
+import { Revoke } from "./Revoke";
 import { ago, useLoaded } from "./useLoaded";
 
 const DAY = 86_400_000;
@@ -64,23 +65,6 @@ function Secret({ name, secret }: { name: string; secret: string }) {
         )}
       </div>
     </div>
-  );
-}
-
-/** Asks once more, in its own place. */
-function Revoke({ name, onRevoke }: { name: string; onRevoke(): void }) {
-  const [isSure, setSure] = useState(false);
-  if (!isSure) {
-    return (
-      <button type="button" className="button small" aria-label={`Revoke ${name}`} onClick={() => setSure(true)}>
-        Revoke
-      </button>
-    );
-  }
-  return (
-    <button type="button" className="button small danger" autoFocus onBlur={() => setSure(false)} onClick={onRevoke}>
-      Really revoke
-    </button>
   );
 }
 

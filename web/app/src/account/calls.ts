@@ -1,5 +1,6 @@
 /** Where one is signed in, and the keys of one's programs. */
 
+import type { ApprovalRule } from "@weir/client";
 import { api } from "../server";
 
 export interface Session {
@@ -45,4 +46,39 @@ export function createKey(name: string, expiresAt: Date | undefined): Promise<{ 
 
 export async function revokeKey(id: string): Promise<void> {
   await api.call(`/v1/api-keys/${id}`, { method: "DELETE" });
+}
+
+/** What an agent noted about this person. */
+export interface Memory {
+  id: string;
+  agent: string;
+  text: string;
+  updated_at: string;
+}
+
+export async function memories(): Promise<Memory[]> {
+  return (await api.json<{ items: Memory[] }>("/v1/memories")).items;
+}
+
+export async function changeMemory(id: string, text: string): Promise<void> {
+  await api.json(`/v1/memories/${id}`, { method: "PATCH", body: { text } });
+}
+
+export async function forgetMemory(id: string): Promise<void> {
+  await api.call(`/v1/memories/${id}`, { method: "DELETE" });
+}
+
+/** Those that still answer something, or would if their tool were as it was. */
+export async function rules(): Promise<ApprovalRule[]> {
+  const all: ApprovalRule[] = [];
+  for (let after: string | undefined; ; ) {
+    const { items, next } = await api.approvalRules({ limit: 200, ...(after === undefined ? {} : { after }) });
+    all.push(...items);
+    if (next == null) return all.filter(isInForce);
+    after = next;
+  }
+}
+
+export function isInForce({ revoked_at, expires_at }: ApprovalRule, now = Date.now()): boolean {
+  return revoked_at == null && (expires_at == null || Date.parse(expires_at) > now);
 }

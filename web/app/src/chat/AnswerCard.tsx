@@ -1,16 +1,17 @@
 /** What one turn made: all of its messages, as one answer. */
 
-import { textOf, type Call, type FoldedMessage, type FoldedTurn, type Part } from "@weir/client";
+import { textOf, type FoldedMessage, type FoldedTurn, type Part } from "@weir/client";
 import { Check, Copy, GitFork, RotateCcw } from "lucide-react";
 import { memo, useState } from "react";
+import { FilePart } from "../files/FilePart";
 import { Waiting } from "../look/Waiting";
 import { Markdown } from "../markdown/Markdown";
+import { CallCard } from "../tools/CallCard";
 import { useBranches } from "./branches";
 import { plainText, wasResumed, type Standing } from "./exchange";
 import { Ending } from "./Ending";
 import { Reasoning } from "./Reasoning";
 import { Siblings } from "./Siblings";
-import { ToolCall } from "./ToolCall";
 
 interface AnswerCardProps {
   messages: readonly FoldedMessage[];
@@ -29,11 +30,11 @@ export const AnswerCard = memo(
     return (
       <article className="answer" aria-label="Weir" aria-busy={isGoing} data-standing={standing} data-last={isLast || undefined}>
         {messages.map((message, at) => (
-          <Step key={message.id} message={message} wasResumed={wasResumed(message, messages[at + 1])} />
+          <Step key={message.id} message={message} isLive={isGoing} wasResumed={wasResumed(message, messages[at + 1])} />
         ))}
         {isSilent && (
           <p className="silent">
-            <Waiting label={standing === "waiting" ? "Waiting for a decision" : "The answer is coming"} />
+            {standing === "waiting" ? "Waits for a person, as long as it takes" : <Waiting label="The answer is coming" />}
             {messages.at(-1)?.status === "interrupted" && "Cut off. Going on from here"}
           </p>
         )}
@@ -58,20 +59,25 @@ export const AnswerCard = memo(
     one.messages.every((message, at) => message === other.messages[at]),
 );
 
+interface StepProps {
+  message: FoldedMessage;
+  isLive: boolean;
+  wasResumed: boolean;
+}
+
 /** One message of it: one model call. */
-const Step = memo(function Step({ message, wasResumed }: { message: FoldedMessage; wasResumed: boolean }) {
+const Step = memo(function Step({ message, isLive, wasResumed }: StepProps) {
   const isStreaming = message.status === "streaming";
   const last = message.parts.length - 1;
   return (
     <div className="step" data-message-id={message.id}>
-      {message.parts.map((part, at) => (
-        <PartView
-          key={at}
-          part={part}
-          call={part.type === "tool_call" ? message.calls?.find(({ id }) => id === part.call_id) : undefined}
-          isStreaming={isStreaming && at === last}
-        />
-      ))}
+      {message.parts.map((part, at) =>
+        part.type === "tool_call" ? (
+          <Calls key={at} part={part} message={message} isWritten={isStreaming && at === last} isLive={isLive} />
+        ) : (
+          <PartView key={at} part={part} isStreaming={isStreaming && at === last} />
+        ),
+      )}
       {wasResumed && (
         <p className="seam">
           <span>Cut off here, and resumed</span>
@@ -81,7 +87,27 @@ const Step = memo(function Step({ message, wasResumed }: { message: FoldedMessag
   );
 });
 
-function PartView({ part, call, isStreaming }: { part: Part; call: Call | undefined; isStreaming: boolean }) {
+interface CallsProps {
+  part: Extract<Part, { type: "tool_call" }>;
+  message: FoldedMessage;
+  isWritten: boolean;
+  isLive: boolean;
+}
+
+/** A call, and each time that it was done again because nobody knew. */
+function Calls({ part, message: { calls = [] }, isWritten, isLive }: CallsProps) {
+  const tries = [calls.find(({ id }) => id === part.call_id)];
+  for (let next = tries[0]; next; ) {
+    const { id } = next;
+    next = calls.find(({ retry_of }) => retry_of === id);
+    if (next) tries.push(next);
+  }
+  return tries.map((call, at) => (
+    <CallCard key={call?.id ?? part.call_id} part={part} call={call} isWritten={isWritten} isLive={isLive} wasRetried={at < tries.length - 1} />
+  ));
+}
+
+function PartView({ part, isStreaming }: { part: Exclude<Part, { type: "tool_call" }>; isStreaming: boolean }) {
   switch (part.type) {
     case "text":
       return (
@@ -91,8 +117,6 @@ function PartView({ part, call, isStreaming }: { part: Part; call: Call | undefi
       );
     case "reasoning":
       return <Reasoning text={part.text} isGoing={isStreaming} />;
-    case "tool_call":
-      return <ToolCall part={part} call={call} isGoing={isStreaming} />;
     case "source":
       return (
         <p className="source">
@@ -100,7 +124,7 @@ function PartView({ part, call, isStreaming }: { part: Part; call: Call | undefi
         </p>
       );
     case "file":
-      return <p className="source">A file</p>;
+      return <FilePart file={part} />;
     case "notice":
       return (
         <p className="seam">

@@ -1,13 +1,15 @@
 /** A conversation: what was said, what waits, and where one writes. */
 
 import type { Socket } from "@weir/client";
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { titleOf } from "../conversations/title";
 import type { Conversations } from "../conversations/useConversations";
+import { setPageTitle } from "../look/pageTitle";
 import { complain } from "../look/Toast";
 import { Waiting } from "../look/Waiting";
-import { go } from "../route";
+import { go, leaveMessage } from "../route";
 import { api } from "../server";
+import { BranchNote, MissingNote } from "./BranchNote";
 import { BranchesProvider, useBranchesOf } from "./branches";
 import { modelsOf, offered, useChoice, type Catalogue } from "./catalogue";
 import { ChatHead } from "./ChatHead";
@@ -15,12 +17,18 @@ import { Composer } from "./Composer";
 import { exchanges, liveTurn, type Exchange } from "./exchange";
 import { ModelPicker } from "./ModelPicker";
 import { Queue } from "./Queue";
+import { messageOf, type Said } from "./said";
 import { Transcript } from "./Transcript";
 import { useAnswerAnnounced } from "./useAnswerAnnounced";
 import { useConversation, type View } from "./useConversation";
+import type { Sight } from "./useThrough";
 
 interface ChatProps {
   id: string;
+  /** It is shown on its branch, whichever is the current one. */
+  message: string | undefined;
+  /** Another one takes one to the message again. */
+  visit: number;
   socket: Socket | undefined;
   catalogue: Catalogue;
   conversations: Conversations;
@@ -28,17 +36,18 @@ interface ChatProps {
 }
 
 export function Chat(props: ChatProps) {
-  const { opened, loadOlder } = useConversation(props.id, props.socket);
+  const { opened, sight, loadOlder } = useConversation(props.id, props.socket, props.message);
+  const wasShown = useRef(false);
   const listed = props.conversations.items.find(({ id }) => id === props.id);
   const title = opened.is === "open" ? titleOf({ id: props.id, title: opened.view.title }) : listed ? titleOf(listed) : "";
-  useEffect(() => {
-    document.title = title ? `${title} · Weir` : "Weir";
-  }, [title]);
+  useEffect(() => setPageTitle(title), [title]);
 
-  if (opened.is === "open" && !opened.view.isDeleted) {
-    return <OpenChat {...props} title={title} view={opened.view} loadOlder={loadOlder} />;
+  // Where one comes by a link, the end of another branch is not shown on the way.
+  if (opened.is === "open" && !opened.view.isDeleted && (sight.is !== "looking" || wasShown.current)) {
+    wasShown.current = true;
+    return <OpenChat {...props} title={title} view={opened.view} sight={sight} loadOlder={loadOlder} />;
   }
-  const isGone = opened.is !== "loading";
+  const isGone = opened.is === "gone" || (opened.is === "open" && opened.view.isDeleted);
   return (
     <main className="chat">
       <ChatHead title={title} onOpenList={props.onOpenList} />
@@ -53,7 +62,7 @@ export function Chat(props: ChatProps) {
         ) : (
           <>
             <Waiting label="Loading the conversation" />
-            {opened.problem && <p>{opened.problem} Trying again.</p>}
+            {opened.is === "loading" && opened.problem && <p>{opened.problem} Trying again.</p>}
           </>
         )}
       </div>
@@ -64,45 +73,70 @@ export function Chat(props: ChatProps) {
 interface OpenChatProps extends ChatProps {
   title: string;
   view: View;
+  sight: Sight;
   loadOlder(): Promise<void>;
 }
 
-function OpenChat({ id, title, view, loadOlder, catalogue, conversations, onOpenList }: OpenChatProps) {
+function OpenChat({ id, message, visit, title, view, sight, loadOlder, catalogue, conversations, onOpenList }: OpenChatProps) {
   const [choice, setChoice] = useChoice(id);
   const listed = conversations.items.find((conversation) => conversation.id === id);
   const agent = listed?.agent ?? catalogue.agents[0]?.id ?? "default";
   const [sends, setSends] = useState(0);
-  const shown = useExchanges(view);
-  const turn = liveTurn(view.path, view.turns);
-  const branches = useBranchesOf(id);
+  const isBeside = sight.is === "beside";
+  const { path, hasOlder } = isBeside ? sight : view;
+  const shown = useExchanges(path);
+  const turn = liveTurn(path, view.turns);
+  const branches = useBranchesOf(id, isBeside);
+  const isReached = sight.is === "current" || (isBeside && sight.isReached);
+  const target = useMemo(() => (message !== undefined && isReached ? { id: message, visit } : undefined), [message, visit, isReached]);
   useAnswerAnnounced(shown, turn !== undefined);
 
   const { model, effort } = offered(choice, modelsOf(catalogue, agent));
-  const send = async (text: string, key: string) => {
-    const asked = { text, ...(model ? { model } : {}), ...(effort ? { settings: { reasoning_effort: effort } } : {}) };
+  const send = async (said: Said, key: string) => {
+    // While people are asked something, the server wants to know that waiting is what is meant.
+    const on_busy = turn?.state === "waiting" ? ({ on_busy: "queue" } as const) : {};
+    const asked = { ...messageOf(said), ...on_busy, ...(model ? { model } : {}), ...(effort ? { settings: { reasoning_effort: effort } } : {}) };
     await api.send(id, asked, key);
+    leaveMessage(id);
     setSends((sends) => sends + 1);
   };
   const changeAgent = (agent: string) => void api.update(id, { agent }).then(conversations.put, complain);
+  const goOn = () => message && void api.setHead(id, message, true).catch(complain);
   const stop = () => turn && void api.cancel(turn.id).catch(complain);
 
   return (
     <main className="chat">
       <ChatHead title={title} onOpenList={onOpenList} />
       <BranchesProvider value={branches}>
-        <Transcript exchanges={shown} turns={view.turns} isBusy={turn !== undefined} sends={sends} hasOlder={view.hasOlder} loadOlder={loadOlder} />
+        <Transcript
+          key={isBeside ? "beside" : "current"}
+          exchanges={shown}
+          turns={view.turns}
+          isBusy={turn !== undefined}
+          sends={sends}
+          target={target}
+          hasOlder={hasOlder}
+          loadOlder={loadOlder}
+        />
       </BranchesProvider>
       <div className="chat-foot">
-        <Queue conversationId={id} queue={view.queue} />
-        <Composer place={id} isBusy={turn !== undefined} way={[model, effort]} onSend={send} onStop={stop}>
-          <ModelPicker catalogue={catalogue} agent={agent} choice={choice} onAgent={changeAgent} onChoice={setChoice} />
-        </Composer>
+        {isBeside ? (
+          <BranchNote conversationId={id} onContinue={goOn} />
+        ) : (
+          <>
+            {sight.is === "missing" && <MissingNote conversationId={id} />}
+            <Queue conversationId={id} queue={view.queue} />
+            <Composer place={id} isBusy={turn !== undefined} way={[model, effort]} takesFiles={catalogue.takesFiles} onSend={send} onStop={stop}>
+              <ModelPicker catalogue={catalogue} agent={agent} choice={choice} onAgent={changeAgent} onChoice={setChoice} />
+            </Composer>
+          </>
+        )}
       </div>
     </main>
   );
 }
 
-function useExchanges({ path }: View): readonly Exchange[] {
+function useExchanges(path: View["path"]): readonly Exchange[] {
   const shown = useRef<readonly Exchange[]>([]);
   shown.current = exchanges(path, shown.current);
   return shown.current;

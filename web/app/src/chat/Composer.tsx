@@ -1,10 +1,25 @@
 /** Where one writes. Enter sends, Shift+Enter makes a line; what was not taken by the server stays written here. */
 
-import { ArrowUp, Square } from "lucide-react";
-import { useEffect, useLayoutEffect, useRef, useState, type FormEvent, type KeyboardEvent, type ReactNode } from "react";
+import { ArrowUp, Paperclip, Square } from "lucide-react";
+import {
+  useEffect,
+  useLayoutEffect,
+  useRef,
+  useState,
+  useSyncExternalStore,
+  type ClipboardEvent,
+  type FormEvent,
+  type KeyboardEvent,
+  type ReactNode,
+} from "react";
+import { AttachmentList } from "../files/AttachmentList";
+import { Attachments } from "../files/attachments";
+import { upload } from "../files/upload";
+import { useDropped } from "../files/useDropped";
 import { Waiting } from "../look/Waiting";
 import { inWords } from "../server";
 import { keyFor, loadDraft, saveDraft, sent } from "./draft";
+import type { Said } from "./said";
 
 interface ComposerProps {
   /** Where the draft is kept. */
@@ -13,18 +28,28 @@ interface ComposerProps {
   isBusy?: boolean;
   /** Who answers, and how: the same text to someone else is another message. */
   way: unknown;
-  onSend(text: string, key: string): Promise<unknown>;
+  /** The server takes files. */
+  takesFiles: boolean;
+  onSend(said: Said, key: string): Promise<unknown>;
   onStop?(): void;
   /** Put into the box from elsewhere, to be sent or changed. */
   suggestion?: { text: string } | undefined;
   children?: ReactNode;
 }
 
-export function Composer({ place, isBusy = false, way, onSend, onStop, suggestion, children }: ComposerProps) {
+export function Composer({ place, isBusy = false, way, takesFiles, onSend, onStop, suggestion, children }: ComposerProps) {
   const [text, setText] = useState(() => loadDraft(place));
   const [isSending, setSending] = useState(false);
   const [problem, setProblem] = useState<string>();
   const box = useRef<HTMLTextAreaElement>(null);
+  const picker = useRef<HTMLInputElement>(null);
+  const [attachments] = useState(() => new Attachments(place, upload));
+  const files = useSyncExternalStore(attachments.subscribe, () => attachments.items);
+  const attach = (chosen: Iterable<File>) => {
+    setProblem(undefined);
+    attachments.add(chosen);
+  };
+  const isOver = useDropped(takesFiles, attach);
 
   const write = (text: string) => {
     setText(text);
@@ -46,14 +71,18 @@ export function Composer({ place, isBusy = false, way, onSend, onStop, suggestio
     if (matchMedia("(pointer: fine)").matches) box.current?.focus({ preventScroll: true });
   }, []);
 
+  const isEmpty = text.trim() === "" && files.length === 0;
+  const isBlocked = isEmpty || isSending || files.some(({ state }) => state.is !== "there");
   const send = async () => {
-    if (isSending || text.trim() === "") return;
+    if (isSending || isEmpty || !attachments.isComplete) return;
     setSending(true);
     setProblem(undefined);
+    const fileIds = attachments.ids;
     try {
-      await onSend(text, keyFor(place, text, way));
+      await onSend({ text, fileIds }, keyFor(place, text, fileIds.length === 0 ? way : [way, fileIds]));
       sent(place);
       setText("");
+      attachments.clear();
     } catch (error) {
       setProblem(inWords(error));
     } finally {
@@ -70,10 +99,15 @@ export function Composer({ place, isBusy = false, way, onSend, onStop, suggestio
     event.preventDefault();
     void send();
   };
-  const isEmpty = text.trim() === "";
+  const onPaste = (event: ClipboardEvent) => {
+    const pasted = [...event.clipboardData.files];
+    if (!takesFiles || pasted.length === 0) return;
+    event.preventDefault();
+    attach(pasted);
+  };
 
   return (
-    <form className="composer" onSubmit={onSubmit} aria-label="Message">
+    <form className="composer" data-over={isOver || undefined} onSubmit={onSubmit} aria-label="Message">
       {problem && (
         <p role="alert" className="composer-problem">
           {problem} Your message is still here.{" "}
@@ -83,6 +117,7 @@ export function Composer({ place, isBusy = false, way, onSend, onStop, suggestio
         </p>
       )}
       <div className="composer-box">
+        <AttachmentList items={files} onRemove={(key) => attachments.remove(key)} onRetry={(key) => attachments.retry(key)} />
         <textarea
           ref={box}
           id="composer"
@@ -95,11 +130,31 @@ export function Composer({ place, isBusy = false, way, onSend, onStop, suggestio
           value={text}
           onChange={(event) => write(event.target.value)}
           onKeyDown={onKeyDown}
+          onPaste={onPaste}
         />
+        {isOver && <div className="drop-here" aria-hidden>Drop files to attach them</div>}
         <span id="composer-hint" className="unseen">
           Enter sends, Shift and Enter make a new line.
         </span>
         <div className="composer-bar">
+          {takesFiles && (
+            <>
+              <input
+                ref={picker}
+                type="file"
+                multiple
+                hidden
+                aria-label="Files to attach"
+                onChange={({ target }) => {
+                  attach([...(target.files ?? [])]);
+                  target.value = "";
+                }}
+              />
+              <button type="button" className="icon-button" aria-label="Attach files" title="Attach files" disabled={isSending} onClick={() => picker.current?.click()}>
+                <Paperclip aria-hidden />
+              </button>
+            </>
+          )}
           {children}
           <span className="composer-space" />
           {isBusy && onStop && (
@@ -108,7 +163,7 @@ export function Composer({ place, isBusy = false, way, onSend, onStop, suggestio
             </button>
           )}
           {!(isBusy && isEmpty) && (
-            <button type="submit" className="round-button send" aria-label={isBusy ? "Queue the message" : "Send"} title={isBusy ? "Queue the message" : "Send"} disabled={isEmpty || isSending}>
+            <button type="submit" className="round-button send" aria-label={isBusy ? "Queue the message" : "Send"} title={isBusy ? "Queue the message" : "Send"} disabled={isBlocked}>
               {isSending ? <Waiting label="Sending" /> : <ArrowUp aria-hidden />}
             </button>
           )}

@@ -1,17 +1,26 @@
 /** A conversation that does not exist yet: the first message makes it. */
 
-import type { Conversation, Me } from "@weir/client";
+import type { Agent, Conversation, Me } from "@weir/client";
 import { useEffect, useState } from "react";
 import { rememberBeginning } from "../conversations/title";
 import { Logo } from "../look/Logo";
+import { setPageTitle } from "../look/pageTitle";
 import { go } from "../route";
 import { api } from "../server";
 import { modelsOf, offered, useChoice, type Catalogue } from "./catalogue";
 import { ChatHead } from "./ChatHead";
 import { Composer } from "./Composer";
 import { ModelPicker } from "./ModelPicker";
+import { messageOf, type Said } from "./said";
 
-const DEMO_SUGGESTIONS = ["Show me what you can do", "count to 100", "count to 500"];
+/** What the demo model understands; some of it with a tool. */
+const DEMO_SUGGESTIONS = [
+  { text: "Show me what you can do" },
+  { text: "count to 100" },
+  { text: "what is 12*7", tool: "calculator" },
+  { text: "delete the file notes.txt", tool: "files.delete" },
+  { text: "count to 500" },
+];
 
 interface NewChatProps {
   me: Me;
@@ -26,25 +35,23 @@ export function NewChat({ me, catalogue, onOpenList, onCreated }: NewChatProps) 
   const [chosen, setAgent] = useState<string>();
   const [suggestion, setSuggestion] = useState<{ text: string }>();
   const agent = catalogue.agents.find(({ id }) => id === chosen) ?? catalogue.agents[0];
-  useEffect(() => {
-    document.title = "Weir";
-  }, []);
+  useEffect(() => setPageTitle(""), []);
 
   const { model, effort } = offered(choice, modelsOf(catalogue, agent?.id ?? ""));
-  const send = async (text: string, key: string) => {
+  const send = async (said: Said, key: string) => {
     const { conversation } = await api.create(
       {
         ...(agent ? { agent: agent.id } : {}),
-        message: { text, ...(model ? { model } : {}), ...(effort ? { settings: { reasoning_effort: effort } } : {}) },
+        message: { ...messageOf(said), ...(model ? { model } : {}), ...(effort ? { settings: { reasoning_effort: effort } } : {}) },
       },
       key,
     );
-    rememberBeginning(conversation.id, text);
+    rememberBeginning(conversation.id, said.text);
     onCreated(conversation);
     go({ at: "conversation", id: conversation.id });
   };
 
-  const suggestions = agent && (agent.suggestions.length > 0 || agent.models[0] !== "demo" ? agent.suggestions : DEMO_SUGGESTIONS);
+  const suggestions = agent && (agent.suggestions.length > 0 || agent.models[0] !== "demo" ? agent.suggestions : demoSuggestions(agent));
   return (
     <main className="chat new-chat">
       <ChatHead title="" onOpenList={onOpenList} />
@@ -54,7 +61,7 @@ export function NewChat({ me, catalogue, onOpenList, onCreated }: NewChatProps) 
         {agent?.description && <p>{agent.description}</p>}
       </div>
       <div className="chat-foot">
-        <Composer place={place} way={[agent?.id, model, effort]} onSend={send} suggestion={suggestion}>
+        <Composer place={place} way={[agent?.id, model, effort]} takesFiles={catalogue.takesFiles} onSend={send} suggestion={suggestion}>
           {agent && <ModelPicker catalogue={catalogue} agent={agent.id} choice={choice} onAgent={setAgent} onChoice={setChoice} />}
         </Composer>
         {suggestions && suggestions.length > 0 && (
@@ -77,4 +84,9 @@ export function NewChat({ me, catalogue, onOpenList, onCreated }: NewChatProps) 
       </div>
     </main>
   );
+}
+
+function demoSuggestions({ tools }: Agent): string[] {
+  const has = (tool: string) => tools.some((name) => name === tool || (name.endsWith("*") && tool.startsWith(name.slice(0, -1))));
+  return DEMO_SUGGESTIONS.filter(({ tool }) => tool === undefined || has(tool)).map(({ text }) => text);
 }

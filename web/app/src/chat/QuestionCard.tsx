@@ -1,6 +1,7 @@
 import { textOf, type FoldedMessage } from "@weir/client";
 import { Pencil } from "lucide-react";
 import { memo, useState, type FormEvent, type KeyboardEvent } from "react";
+import { FilePart } from "../files/FilePart";
 import { complain } from "../look/Toast";
 import { useBranches } from "./branches";
 import { Siblings } from "./Siblings";
@@ -20,6 +21,8 @@ export const QuestionCard = memo(function QuestionCard({ message }: { message: F
               <div key={at} data-part="text">
                 {textOf(part)}
               </div>
+            ) : part.type === "file" ? (
+              <FilePart key={at} file={part} />
             ) : null,
           )}
         </div>

@@ -8,7 +8,7 @@ import { Waiting } from "../look/Waiting";
 import { AnswerCard } from "./AnswerCard";
 import { standing, type Exchange } from "./exchange";
 import { QuestionCard } from "./QuestionCard";
-import { useScroll } from "./useScroll";
+import { useScroll, type Target } from "./useScroll";
 
 interface TranscriptProps {
   exchanges: readonly Exchange[];
@@ -16,12 +16,14 @@ interface TranscriptProps {
   isBusy: boolean;
   /** How often something was sent from here. */
   sends: number;
+  /** A message of these that one came for. */
+  target: Target | undefined;
   hasOlder: boolean;
   loadOlder(): Promise<void>;
 }
 
-export function Transcript({ exchanges, turns, isBusy, sends, hasOlder, loadOlder }: TranscriptProps) {
-  const scroll = useScroll(exchanges[0]?.id, sends);
+export function Transcript({ exchanges, turns, isBusy, sends, target, hasOlder, loadOlder }: TranscriptProps) {
+  const scroll = useScroll(exchanges[0]?.id, sends, target);
   const [isLoading, setLoading] = useState(false);
   const last = exchanges.at(-1);
 

@@ -3,7 +3,8 @@
 import type { FoldedMessage } from "@weir/client";
 import { createContext, useContext, useMemo } from "react";
 import { complain } from "../look/Toast";
-import { go } from "../route";
+import { go, leaveMessage } from "../route";
+import { messageOf } from "./said";
 import { api } from "../server";
 
 export interface Branches {
@@ -23,17 +24,25 @@ export function useBranches(): Branches | undefined {
   return useContext(Context);
 }
 
-export function useBranchesOf(id: string): Branches {
-  return useMemo(
-    () => ({
-      show: (messageId) => void api.setHead(id, messageId, true).catch(complain),
-      regenerate: (messageId) => void api.regenerate(id, messageId).catch(complain),
+/** Where another branch than the current one is looked at, going to its siblings is looking too. */
+export function useBranchesOf(id: string, isBeside: boolean): Branches {
+  return useMemo(() => {
+    // What comes is what is looked at.
+    const follow = () => leaveMessage(id);
+    return {
+      show: (messageId) => {
+        if (isBeside) return go({ at: "conversation", id, message: messageId });
+        follow();
+        void api.setHead(id, messageId, true).catch(complain);
+      },
+      regenerate: (messageId) => void api.regenerate(id, messageId).then(follow, complain),
       fork: (messageId) =>
         void api.fork(id, messageId).then(({ conversation }) => go({ at: "conversation", id: conversation.id }), complain),
       edit: async (message, text) => {
-        await api.send(id, { text, parent_id: message.parent_id ?? null });
+        const fileIds = message.parts.flatMap((part) => (part.type === "file" ? [part.file_id] : []));
+        await api.send(id, { ...messageOf({ text, fileIds }), parent_id: message.parent_id ?? null });
+        follow();
       },
-    }),
-    [id],
-  );
+    };
+  }, [id, isBeside]);
 }

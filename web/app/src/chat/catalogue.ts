@@ -8,6 +8,7 @@ import { api } from "../server";
 export interface Catalogue {
   agents: readonly Agent[];
   models: readonly Model[];
+  takesFiles: boolean;
 }
 
 export interface Choice {
@@ -22,13 +23,13 @@ export const EFFORTS = ["low", "medium", "high"] as const;
 const AGAIN_AFTER = 5_000;
 
 export function useCatalogue(): Catalogue {
-  const [catalogue, setCatalogue] = useState<Catalogue>({ agents: [], models: [] });
+  const [catalogue, setCatalogue] = useState<Catalogue>({ agents: [], models: [], takesFiles: false });
   useEffect(() => {
     let isCurrent = true;
     let again: ReturnType<typeof setTimeout> | undefined;
     const load = () =>
-      void Promise.all([api.agents(), api.models()]).then(
-        ([agents, models]) => isCurrent && setCatalogue({ agents, models }),
+      void Promise.all([api.agents(), api.models(), api.meta()]).then(
+        ([agents, models, { features }]) => isCurrent && setCatalogue({ agents, models, takesFiles: features.includes("files") }),
         () => isCurrent && (again = setTimeout(load, AGAIN_AFTER)),
       );
     load();

@@ -1,13 +1,16 @@
 /** One conversation as it is now: its snapshot, and every event since. */
 
-import { LiveConversation, type ConversationFold, type FoldedMessage, type FoldedTurn, type Queued, type Socket } from "@weir/client";
+import { LiveConversation, type FoldedMessage, type FoldedTurn, type Queued, type Socket } from "@weir/client";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { api, inWords, isGone } from "../server";
+import { useThrough, type Sight } from "./useThrough";
 
 export interface View {
   path: readonly FoldedMessage[];
   turns: ReadonlyMap<string, FoldedTurn>;
   queue: readonly Queued[];
+  /** Another branch, where one is looked at. */
+  beside: { path: readonly FoldedMessage[]; hasOlder: boolean } | undefined;
   title: string | null;
   isDeleted: boolean;
   hasOlder: boolean;
@@ -17,7 +20,15 @@ export type Opened = { is: "loading"; problem?: string } | { is: "gone" } | { is
 
 const AGAIN_AFTER = 2_000;
 
-export function useConversation(id: string, socket: Socket | undefined): { opened: Opened; loadOlder(): Promise<void> } {
+interface Conversation {
+  opened: Opened;
+  sight: Sight;
+  /** Of what is in sight. */
+  loadOlder(): Promise<void>;
+}
+
+/** With a message, it is the branch which that message is on. */
+export function useConversation(id: string, socket: Socket | undefined, message: string | undefined): Conversation {
   const [opened, setOpened] = useState<Opened>({ is: "loading" });
   const live = useRef<LiveConversation>(undefined);
 
@@ -27,7 +38,7 @@ export function useConversation(id: string, socket: Socket | undefined): { opene
     const { signal } = stop;
     const nextFrame = frames(() => {
       const { current } = live;
-      if (current && !signal.aborted) setOpened({ is: "open", view: viewOf(current.fold, current.hasOlder) });
+      if (current && !signal.aborted) setOpened({ is: "open", view: viewOf(current) });
     });
     const open = async () => {
       while (!signal.aborted) {
@@ -53,15 +64,22 @@ export function useConversation(id: string, socket: Socket | undefined): { opene
     };
   }, [id, socket]);
 
-  const loadOlder = useCallback(async () => void (await live.current?.loadOlder()), []);
-  return { opened, loadOlder };
+  const sight = useThrough(live, opened.is === "open" ? opened.view : undefined, message);
+  const isBeside = sight.is === "beside";
+  const loadOlder = useCallback(async () => {
+    if (isBeside) await live.current?.loadOlderBeside();
+    else await live.current?.loadOlder();
+  }, [isBeside]);
+  return { opened, sight, loadOlder };
 }
 
-function viewOf(fold: ConversationFold, hasOlder: boolean): View {
+function viewOf({ fold, beside, hasOlder }: LiveConversation): View {
+  const path = beside?.path();
   return {
     path: fold.path(),
     turns: new Map(fold.turns),
     queue: fold.queue,
+    beside: path && path.length > 0 ? { path, hasOlder: path[0]?.parent_id != null } : undefined,
     title: fold.title,
     isDeleted: fold.deleted,
     hasOlder,

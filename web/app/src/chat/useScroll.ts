@@ -12,11 +12,24 @@ interface Scroll {
   toEnd(): void;
 }
 
-/** `first` is what stands on top; another `sends` takes one to the end, since what one has sent is looked at. */
-export function useScroll(first: string | undefined, sends: number): Scroll {
+/** A message to go to. Another `visit` goes there again. */
+export interface Target {
+  id: string;
+  visit: number;
+}
+
+/** For so long it is marked, and stays in its place while what is around it takes its own. */
+const MARKED_FOR = 2_500;
+
+/**
+ * `first` is what stands on top; another `sends` takes one to the end, since what one has sent is looked at; a target is
+ * gone to once it is there.
+ */
+export function useScroll(first: string | undefined, sends: number, target: Target | undefined): Scroll {
   const frame = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const isAtEnd = useRef(true);
+  const held = useRef<HTMLElement>(undefined);
   const [isAway, setAway] = useState(false);
   const top = useRef(first);
   const before = useRef<{ height: number; scrolled: number }>(undefined);
@@ -26,7 +39,8 @@ export function useScroll(first: string | undefined, sends: number): Scroll {
 
   const stick = useCallback(() => {
     const { current } = frame;
-    if (current && isAtEnd.current) current.scrollTop = current.scrollHeight;
+    if (current && held.current) reveal(held.current, current);
+    else if (current && isAtEnd.current) current.scrollTop = current.scrollHeight;
   }, []);
 
   useEffect(() => {
@@ -41,12 +55,17 @@ export function useScroll(first: string | undefined, sends: number): Scroll {
       scrolled = current.scrollTop;
       setAway(!isAtEnd.current);
     };
+    const letGo = () => {
+      held.current = undefined;
+    };
     current.addEventListener("scroll", onScroll, { passive: true });
+    for (const type of HANDS) current.addEventListener(type, letGo, { passive: true });
     const grown = new ResizeObserver(stick);
     grown.observe(content.current);
     grown.observe(current);
     return () => {
       current.removeEventListener("scroll", onScroll);
+      for (const type of HANDS) current.removeEventListener(type, letGo);
       grown.disconnect();
     };
   }, [stick]);
@@ -61,7 +80,31 @@ export function useScroll(first: string | undefined, sends: number): Scroll {
     if (!isAtEnd.current) current.scrollTop = scrolled + current.scrollHeight - height;
   }, [first]);
 
+  useLayoutEffect(() => {
+    const { current } = frame;
+    const message = target && current?.querySelector<HTMLElement>(`[data-message-id="${target.id}"]`);
+    if (!current || !message) return;
+    held.current = message;
+    isAtEnd.current = false;
+    reveal(message, current);
+    message.dataset["found"] = "";
+    message.tabIndex = -1;
+    // The box for messages takes the focus when it comes.
+    const focus = requestAnimationFrame(() => message.focus({ preventScroll: true }));
+    const unmark = () => {
+      delete message.dataset["found"];
+      if (held.current === message) held.current = undefined;
+    };
+    const timer = setTimeout(unmark, MARKED_FOR);
+    return () => {
+      cancelAnimationFrame(focus);
+      clearTimeout(timer);
+      unmark();
+    };
+  }, [target]);
+
   const toEnd = useCallback(() => {
+    held.current = undefined;
     isAtEnd.current = true;
     setAway(false);
     const { current } = frame;
@@ -70,10 +113,24 @@ export function useScroll(first: string | undefined, sends: number): Scroll {
   }, []);
 
   useEffect(() => {
+    // At first, one may have come for a message.
+    if (held.current) return;
     isAtEnd.current = true;
     setAway(false);
     stick();
   }, [sends, stick]);
 
   return { frame, content, isAway, toEnd };
+}
+
+/** What a person does to a list to move in it. */
+const HANDS = ["wheel", "touchstart", "pointerdown", "keydown"] as const;
+
+const MARGIN = 24;
+
+/** A little above the middle; what is long, from its beginning. */
+function reveal(message: HTMLElement, frame: HTMLElement): void {
+  const [at, around] = [message.getBoundingClientRect(), frame.getBoundingClientRect()];
+  const above = Math.max(MARGIN, (around.height - at.height) / 3);
+  frame.scrollTop += at.top - around.top - above;
 }

@@ -1,12 +1,14 @@
-import { Archive, ArrowLeft, KeyRound, LogOut, Monitor, Moon, SquarePen, Sun, X } from "lucide-react";
+import { Archive, ArrowLeft, Inbox, KeyRound, LogOut, Monitor, Moon, SquarePen, Sun, X } from "lucide-react";
 import type { Me } from "@weir/client";
 import { useEffect, useMemo, useRef, useState, type MouseEvent } from "react";
 import { signOut } from "../door/calls";
 import { Logo } from "../look/Logo";
 import { Menu } from "../look/Menu";
+import { PageLink } from "../look/PageLink";
 import { setTheme, useTheme } from "../look/theme";
 import { Waiting } from "../look/Waiting";
 import { go } from "../route";
+import { SearchField } from "../search/SearchField";
 import { inWords } from "../server";
 import { DeleteDialog } from "./DeleteDialog";
 import { sections } from "./list";
@@ -17,17 +19,21 @@ interface SidebarProps {
   me: Me;
   conversations: Conversations;
   current: string | undefined;
+  isInInbox: boolean;
+  /** How many approvals wait for this person: `3`, `99+`, or nothing. */
+  waiting: string;
   isArchive: boolean;
   /** On a narrow screen it is a drawer. */
   isOpen: boolean;
   onArchive(isArchive: boolean): void;
   onClose(): void;
+  onSearch(): void;
   onAccount(): void;
   onSignedOut(): void;
 }
 
 export function Sidebar(props: SidebarProps) {
-  const { conversations, current, isArchive, isOpen, onArchive, onClose } = props;
+  const { conversations, current, isInInbox, waiting, isArchive, isOpen, onArchive, onSearch, onClose, me } = props;
   const [deleting, setDeleting] = useState<string>();
   const isNarrow = useNarrow();
   const closer = useRef<HTMLButtonElement>(null);
@@ -76,6 +82,12 @@ export function Sidebar(props: SidebarProps) {
           <a href="/" className="sidebar-action" onClick={startNew}>
             <SquarePen aria-hidden /> New conversation
           </a>
+        )}
+        <SearchField onOpen={onSearch} />
+        {(waiting !== "" || isInInbox || me.scopes.includes("approvals:decide")) && (
+          <PageLink to={{ at: "approvals" }} className="sidebar-action inbox-link" label={waiting === "" ? "Approvals" : `Approvals, ${waiting} waiting`} isCurrent={isInInbox}>
+            <Inbox aria-hidden /> Approvals {waiting !== "" && <span className="count">{waiting}</span>}
+          </PageLink>
         )}
         <div className="sidebar-list" aria-busy={conversations.isLoading}>
           {groups.map(({ heading, items }) => (
@@ -152,7 +164,7 @@ function Account({ me, onArchive, onAccount, onSignedOut }: SidebarProps) {
         groups={[
           {
             items: [
-              { label: "Sessions and API keys", icon: KeyRound, onSelect: onAccount },
+              { label: "Sessions, keys and rules", icon: KeyRound, onSelect: onAccount },
               { label: "Archive", icon: Archive, onSelect: () => onArchive(true) },
             ],
           },

@@ -83,6 +83,8 @@ export function useConversations(socket: Socket | undefined, isArchive: boolean,
           unsubscribe = socket.subscribeFeed(
             {
               entry: ({ type, conversation_id: id }) => {
+                // Those are of the queue of approvals, and perhaps of a conversation that is not read here.
+                if (type.startsWith("approval.")) return;
                 if (type === "conversation.unlisted") setItems((list) => without(list, id));
                 else refresh(id);
                 if (type === "turn.finished" && (id !== open.current || document.hidden)) setUnread((ids) => new Set(ids).add(id));

@@ -15,5 +15,5 @@ export function signIn(name: string, password: string): Promise<Me> {
 /** What was not sent yet goes too: the next person here is perhaps another one. */
 export async function signOut(): Promise<void> {
   await api.call("/v1/auth/logout", { method: "POST" });
-  forget("weir.draft.", "weir.sending.", "weir.model.", "weir.title.");
+  forget("weir.draft.", "weir.files.", "weir.sending.", "weir.model.", "weir.title.");
 }
