@@ -13,6 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Client {
     socket: TcpStream,
+    bearer: String,
     buffer: Vec<u8>,
 }
 
@@ -35,7 +36,12 @@ impl Client {
         let socket = TcpStream::connect(address)?;
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(PATIENCE))?;
-        Ok(Self { socket, buffer: Vec::new() })
+        Ok(Self { socket, bearer: ROOT_KEY.to_owned(), buffer: Vec::new() })
+    }
+
+    /// Goes on in somebody else's name.
+    pub fn named(self, bearer: &str) -> Self {
+        Self { bearer: bearer.to_owned(), ..self }
     }
 
     pub fn get(&mut self, path: &str) -> anyhow::Result<Answer> {
@@ -44,15 +50,21 @@ impl Client {
     }
 
     pub fn post(&mut self, path: &str, body: &Value) -> anyhow::Result<Answer> {
-        self.send("POST", path, "application/json", Some(body))?;
+        self.ask(path, body)?;
         self.answer()
+    }
+
+    /// Sends, and leaves the answer for [`Self::answer`].
+    pub fn ask(&mut self, path: &str, body: &Value) -> anyhow::Result<()> {
+        self.send("POST", path, "application/json", Some(body))
     }
 
     /// Sends a file.
     pub fn upload(&mut self, path: &str, file: &[u8]) -> anyhow::Result<Answer> {
         let head = format!(
-            "POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {ROOT_KEY}\r\n\
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\n\
              Content-Type: application/octet-stream\r\nContent-Length: {}\r\n\r\n",
+            self.bearer,
             file.len()
         );
         self.socket.write_all(head.as_bytes())?;
@@ -74,14 +86,26 @@ impl Client {
     /// Asks for an event stream; returns how long it took until `needle` had come.
     pub fn time_until(&mut self, path: &str, needle: &str) -> anyhow::Result<Duration> {
         let began = Instant::now();
-        self.send("GET", path, "text/event-stream", None)?;
+        self.follow(path)?;
+        self.read_until(needle)?;
+        Ok(began.elapsed())
+    }
+
+    /// Asks for an event stream, to be read by [`Self::read_until`].
+    pub fn follow(&mut self, path: &str) -> anyhow::Result<()> {
+        self.send("GET", path, "text/event-stream", None)
+    }
+
+    /// Reads on until `needle` has come, and drops everything up to its end.
+    pub fn read_until(&mut self, needle: &str) -> anyhow::Result<()> {
         let mut searched = 0;
         loop {
-            self.fill()?;
-            if memchr::memmem::find(&self.buffer[searched..], needle.as_bytes()).is_some() {
-                return Ok(began.elapsed());
+            if let Some(at) = memchr::memmem::find(&self.buffer[searched..], needle.as_bytes()) {
+                self.buffer.drain(..searched + at + needle.len());
+                return Ok(());
             }
             searched = self.buffer.len().saturating_sub(needle.len());
+            self.fill()?;
             if self.buffer.starts_with(b"HTTP/1.1 4") {
                 bail!("refused: {}", String::from_utf8_lossy(&self.buffer));
             }
@@ -89,7 +113,7 @@ impl Client {
     }
 
     fn send(&mut self, method: &str, path: &str, accept: &str, body: Option<&Value>) -> anyhow::Result<()> {
-        self.socket.write_all(&request(method, path, accept, body))?;
+        self.socket.write_all(&request_of(&self.bearer, method, path, accept, body))?;
         Ok(())
     }
 
@@ -102,7 +126,7 @@ impl Client {
         Ok(())
     }
 
-    fn answer(&mut self) -> anyhow::Result<Answer> {
+    pub fn answer(&mut self) -> anyhow::Result<Answer> {
         let head_end = self.find(0, b"\r\n\r\n")?;
         let head = String::from_utf8_lossy(&self.buffer[..head_end]).to_ascii_lowercase();
         let status = head.get(9..12).context("no status")?.parse()?;
@@ -150,10 +174,14 @@ impl Client {
 
 /// The bytes of a request in the name of the root key.
 pub fn request(method: &str, path: &str, accept: &str, body: Option<&Value>) -> Vec<u8> {
+    request_of(ROOT_KEY, method, path, accept, body)
+}
+
+fn request_of(bearer: &str, method: &str, path: &str, accept: &str, body: Option<&Value>) -> Vec<u8> {
     let body = body.map(Value::to_string).unwrap_or_default();
     let length = body.len();
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {ROOT_KEY}\r\nAccept: {accept}\r\n\
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {bearer}\r\nAccept: {accept}\r\n\
          Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
     );
     (head + &body).into_bytes()

@@ -7,14 +7,18 @@
 //! names.
 
 mod attack;
+mod corpus;
+mod fts5;
 mod http;
 mod load;
 mod parts;
 mod process;
+mod question;
 mod relay;
 mod report;
 mod sample;
 mod stamp;
+mod talk;
 mod upload;
 mod upstream;
 mod world;
@@ -28,6 +32,8 @@ fn main() -> anyhow::Result<()> {
         ["relay", upstream] => relay::run(upstream),
         ["attack", address] => attack::run(address),
         ["load", address, kind] => load::run(address, kind),
+        ["talk", address] => talk::run(address),
+        ["fts5", path, messages] => fts5::run(path, messages),
         _ => parts::run(),
     }
 }

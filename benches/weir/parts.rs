@@ -6,9 +6,10 @@ mod gate;
 mod idle;
 mod import;
 mod login;
-
 mod resume;
+mod search;
 mod sustained;
+mod tools;
 mod trees;
 mod wake;
 
@@ -31,16 +32,26 @@ const PARTS: &[(&str, Part)] = &[
     ("wake", wake::run),
     ("trees", trees::run),
     ("import", import::run),
+    ("tools", tools::run),
+    ("search:index", search::index),
+    ("search:ask", search::ask),
+    ("search:live", search::ask_live),
+    ("search:see", search::see),
+    ("search:streams", search::stream),
 ];
 
-/// Runs the parts that the variable `ONLY` names, or all.
+/// Runs the parts that the variable `ONLY` names, or all. `search` is all that begin so.
 pub fn run() -> anyhow::Result<()> {
     let only = std::env::var("ONLY").unwrap_or_default();
     let wanted: Vec<&str> = only.split([',', ' ']).filter(|part| !part.is_empty()).collect();
     raise_open_files()?;
     let world = World::new()?;
     let mut rows = Vec::new();
-    for (name, part) in PARTS.iter().filter(|(name, _)| wanted.is_empty() || wanted.contains(name)) {
+    let is_wanted = |name: &str| {
+        let whole = name.split(':').next().unwrap_or(name);
+        wanted.is_empty() || wanted.contains(&name) || wanted.contains(&whole)
+    };
+    for (name, part) in PARTS.iter().filter(|(name, _)| is_wanted(name)) {
         let began = Instant::now();
         eprintln!("{name} ...");
         match part(&world) {
@@ -58,7 +69,7 @@ pub fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn micros(time: Duration) -> u64 {
+pub fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 

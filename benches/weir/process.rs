@@ -81,12 +81,7 @@ impl Server {
     /// Serves what is in `directory`, which holds the configuration too.
     pub fn start(directory: &Path) -> anyhow::Result<Self> {
         let address = std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.to_string();
-        let binary =
-            std::env::var("WEIR_BENCH_SERVER").unwrap_or_else(|_| env!("CARGO_BIN_EXE_weir").to_owned());
-        let process = Command::new(binary)
-            .arg("serve")
-            .current_dir(directory)
-            .env("WEIR_DATA", directory.join("data"))
+        let process = command(directory, &["serve"])
             .env("WEIR_LISTEN", &address)
             .env("WEIR_ROOT_KEY", ROOT_KEY)
             .stdin(Stdio::null())
@@ -136,6 +131,14 @@ impl Drop for Server {
     }
 }
 
+/// The release binary, in the directory of a server.
+pub fn command(directory: &Path, arguments: &[&str]) -> Command {
+    let binary = std::env::var("WEIR_BENCH_SERVER").unwrap_or_else(|_| env!("CARGO_BIN_EXE_weir").to_owned());
+    let mut command = Command::new(binary);
+    command.args(arguments).current_dir(directory).env("WEIR_DATA", directory.join("data"));
+    command
+}
+
 fn end(process: &mut Child) {
     // It may have ended on its own.
     let _ = process.kill();
@@ -153,8 +156,26 @@ pub fn cpu_seconds(id: u32) -> anyhow::Result<f64> {
 
 /// Resident memory of a process in bytes.
 pub fn resident_bytes(id: u32) -> anyhow::Result<f64> {
+    memory(id, "VmRSS:")
+}
+
+/// The most that it was since [`forget_most_resident`].
+pub fn most_resident_bytes(id: u32) -> anyhow::Result<f64> {
+    memory(id, "VmHWM:")
+}
+
+pub fn forget_most_resident(id: u32) -> anyhow::Result<()> {
+    Ok(std::fs::write(format!("/proc/{id}/clear_refs"), "5")?)
+}
+
+/// What of it is nobody else's, as pages of mapped files are.
+pub fn anonymous_bytes(id: u32) -> anyhow::Result<f64> {
+    memory(id, "RssAnon:")
+}
+
+fn memory(id: u32, name: &str) -> anyhow::Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).context("no such line")?;
     let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
     Ok(kib * 1024.0)
 }

@@ -2,7 +2,10 @@
 //!
 //! - `instant`: one delta, with the time when the request was seen;
 //! - `paced-50`: so many deltas a second until told to finish;
-//! - `unpaced-1000`: so many deltas, as fast as they are read (`unpaced-0`: until told to finish).
+//! - `unpaced-1000`: so many deltas, as fast as they are read (`unpaced-0`: until told to finish);
+//! - `calls-clock-16`: so many calls of that tool in one step, and `instant` once it is told what came of them.
+//!
+//! It is a tool server too: whatever is asked of `/tool` has been done.
 
 mod pacer;
 
@@ -10,6 +13,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -31,11 +35,12 @@ struct Shared {
     finished: AtomicU64,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Plan {
     Instant,
     Paced { per_second: u32 },
     Unpaced { deltas: u64 },
+    Calls { tool: String, count: usize },
 }
 
 impl Plan {
@@ -44,6 +49,10 @@ impl Plan {
             None => (model == "instant").then_some(Self::Instant),
             Some(("paced", rate)) => Some(Self::Paced { per_second: rate.parse().ok()? }),
             Some(("unpaced", deltas)) => Some(Self::Unpaced { deltas: deltas.parse().ok()? }),
+            Some(("calls", what)) => {
+                let (tool, count) = what.split_once('-')?;
+                Some(Self::Calls { tool: tool.to_owned(), count: count.parse().ok()? })
+            }
             Some(_) => None,
         }
     }
@@ -75,6 +84,8 @@ async fn serve(mut socket: TcpStream, shared: Arc<Shared>, pacer: Pacer) -> anyh
         let path = text.split(' ').nth(1).unwrap_or_default();
         if path.ends_with("/models") {
             reply(&mut socket, MODELS).await?;
+        } else if path == "/tool" {
+            reply(&mut socket, r#"{"done":true}"#).await?;
         } else if path == "/finish" {
             shared.finished.fetch_add(1, Ordering::Relaxed);
             reply(&mut socket, "{}").await?;
@@ -92,6 +103,8 @@ async fn serve(mut socket: TcpStream, shared: Arc<Shared>, pacer: Pacer) -> anyh
                     pacer.take(socket.into_std()?, per_second);
                     return Ok(());
                 }
+                Plan::Calls { .. } if is_told(&request) => answer_at_once(&mut socket, seen).await?,
+                Plan::Calls { tool, count } => answer_with_calls(&mut socket, &tool, count).await?,
                 Plan::Unpaced { deltas } => answer_unpaced(&mut socket, deltas, &shared).await?,
             }
         }
@@ -128,7 +141,24 @@ async fn reply(socket: &mut TcpStream, json: &str) -> std::io::Result<()> {
 async fn answer_at_once(socket: &mut TcpStream, seen: u64) -> std::io::Result<()> {
     let mut answer = format!("{HEAD}\r\n").into_bytes();
     push_delta(&mut answer, seen);
-    push_end(&mut answer);
+    push_end(&mut answer, "stop");
+    socket.write_all(&answer).await
+}
+
+/// Whether the last message is what came of a call.
+fn is_told(request: &[u8]) -> bool {
+    let body = memchr::memmem::find(request, b"\r\n\r\n").map_or(request, |end| &request[end + 4..]);
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let last = body["messages"].as_array().and_then(|messages| messages.last());
+    last.is_some_and(|last| last["role"] == "tool")
+}
+
+async fn answer_with_calls(socket: &mut TcpStream, tool: &str, count: usize) -> std::io::Result<()> {
+    let mut answer = format!("{HEAD}\r\n").into_bytes();
+    for index in 0..count {
+        push_call(&mut answer, tool, index);
+    }
+    push_end(&mut answer, "tool_calls");
     socket.write_all(&answer).await
 }
 
@@ -150,7 +180,7 @@ async fn answer_unpaced(socket: &mut TcpStream, deltas: u64, shared: &Shared) ->
         bytes.clear();
     }
     shared.open.fetch_sub(1, Ordering::Relaxed);
-    push_end(&mut bytes);
+    push_end(&mut bytes, "stop");
     socket.write_all(&bytes).await
 }
 
@@ -168,11 +198,23 @@ fn push_delta(out: &mut Vec<u8>, at: u64) {
     write!(out, "{AFTER}\r\n").expect("memory takes it");
 }
 
-fn push_end(out: &mut Vec<u8>) {
-    const END: &str = concat!(
+/// One chunk with a whole call. A time zone is what the clock takes, and whatever else is called takes anything.
+fn push_call(out: &mut Vec<u8>, tool: &str, index: usize) {
+    let function = json!({"name": tool, "arguments": r#"{"timezone":"Europe/Berlin"}"#});
+    let call =
+        json!({"index": index, "id": format!("call_{index}"), "type": "function", "function": function});
+    let choice = json!({"index": 0, "delta": {"tool_calls": [call]}, "finish_reason": null});
+    let chunk = json!({"id": "chatcmpl-1", "object": "chat.completion.chunk", "choices": [choice]});
+    let event = format!("data: {chunk}\n\n");
+    write!(out, "{:x}\r\n{event}\r\n", event.len()).expect("memory takes it");
+}
+
+fn push_end(out: &mut Vec<u8>, finish: &str) {
+    const BEFORE: &str = concat!(
         "data: {\"id\":\"chatcmpl-C7Qk3vY0pXn2ZbL8mJr5TdWs1HfGa\",\"object\":\"chat.completion.chunk\",",
-        "\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}],",
-        "\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":9,\"total_tokens\":18}}\n\ndata: [DONE]\n\n"
+        "\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\""
     );
-    write!(out, "{:x}\r\n{END}\r\n0\r\n\r\n", END.len()).expect("memory takes it");
+    const AFTER: &str = "\"}],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":9,\"total_tokens\":18}}\n\ndata: [DONE]\n\n";
+    let length = BEFORE.len() + finish.len() + AFTER.len();
+    write!(out, "{length:x}\r\n{BEFORE}{finish}{AFTER}\r\n0\r\n\r\n").expect("memory takes it");
 }

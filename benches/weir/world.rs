@@ -64,10 +64,20 @@ impl World {
         self.directory.path()
     }
 
+    pub fn upstream_address(&self) -> &str {
+        &self.upstream_address
+    }
+
     /// The directory of a new server, with its configuration.
     pub fn house(&self, name: &str) -> anyhow::Result<PathBuf> {
         let house = self.directory.path().join(name);
         std::fs::create_dir(&house)?;
+        self.furnish(&house)?;
+        Ok(house)
+    }
+
+    /// Writes the configuration of a server into its directory.
+    pub fn furnish(&self, house: &Path) -> anyhow::Result<()> {
         let upstream = &self.upstream_address;
         let mut config = format!(
             "[providers.mock]\nkind = \"openai-chat\"\nbase_url = \"http://{upstream}/v1\"\napi_key = \"none\"\n\
@@ -78,8 +88,7 @@ impl World {
             config +=
                 &format!("[agents.{model}]\nprovider = \"mock\"\nmodel = \"{model}\"\ntitles = false\n");
         }
-        std::fs::write(house.join("weir.toml"), config)?;
-        Ok(house)
+        Ok(std::fs::write(house.join("weir.toml"), config)?)
     }
 
     /// Streams of that model through the server, measured for a while, then ended.

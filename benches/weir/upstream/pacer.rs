@@ -90,7 +90,7 @@ impl Paced {
         if self.held.is_empty() {
             self.ending = shared.finished.load(Ordering::Relaxed) > self.generation;
             match self.ending {
-                true => push_end(&mut self.held),
+                true => push_end(&mut self.held, "stop"),
                 false => {
                     push_delta(&mut self.held, crate::stamp::now());
                     shared.written.fetch_add(1, Ordering::Relaxed);

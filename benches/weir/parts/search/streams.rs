@@ -1,0 +1,72 @@
+//! What streams notice of searches, and of everything being indexed anew beside them. So few streams that the machine is
+//! not full without that: there the goal would speak of the scheduler.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::{Archive, Askers};
+use crate::load::Counted;
+use crate::parts::millis;
+use crate::question::{Kind, Question};
+use crate::report::Row;
+use crate::sample::Spread;
+use crate::world::World;
+
+const RUNS: usize = 5;
+const STREAMS: usize = 100;
+const WINDOW: Duration = Duration::from_secs(4);
+
+/// Searches a second meanwhile, of every kind in turn.
+const SEARCHES: u32 = 50;
+
+pub fn run(world: &World) -> anyhow::Result<Vec<Row>> {
+    let archive = Archive::open(world)?;
+    let stream = |meanwhile: &dyn Fn(Duration) -> anyhow::Result<()>| -> anyhow::Result<Counted> {
+        Ok(world.stream_while(&archive.server, STREAMS, "paced-50", meanwhile, WINDOW)?.counted)
+    };
+    let (mut alone, mut searched, mut indexed) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        alone.push(stream(&|window| {
+            std::thread::sleep(window);
+            Ok(())
+        })?);
+        searched.push(stream(&|window| search(&archive, window))?);
+        let over = AtomicBool::new(false);
+        indexed.push(std::thread::scope(|scope| {
+            let indexing = scope.spawn(|| archive.rebuild_until(&over));
+            let counted = stream(&|window| search(&archive, window));
+            over.store(true, Ordering::Relaxed);
+            indexing.join().expect("it does not panic")?;
+            counted
+        })?);
+    }
+    let of = |runs: &[Counted], time: fn(&Counted) -> u64| -> Vec<f64> {
+        runs.iter().map(|run| millis(time(run))).collect()
+    };
+    let goal = 1.1 * Spread::of(of(&alone, |run| run.p99)).median;
+    let row = |what: &str, runs: &[Counted], name: &str, time: fn(&Counted) -> u64| {
+        Row::new(format!("a delta beside {what}, 5k/s, {name}"), "ms", of(runs, time))
+            .beside("alone", of(&alone, time))
+    };
+    Ok(vec![
+        row("50 searches/s", &searched, "p50", |run| run.p50),
+        row("50 searches/s", &searched, "p99", |run| run.p99).at_most(goal),
+        row("50 searches/s and an index that is made anew", &indexed, "p50", |run| run.p50),
+        row("50 searches/s and an index that is made anew", &indexed, "p99", |run| run.p99).at_most(goal),
+    ])
+}
+
+fn search(archive: &Archive, window: Duration) -> anyhow::Result<()> {
+    let (began, mut number) = (Instant::now(), 0);
+    let mut askers = Askers::new(archive);
+    while began.elapsed() < window {
+        let kind = Kind::ALL[number as usize % Kind::ALL.len()];
+        let question = Question::draw(&archive.corpus, kind, number.into());
+        // While the index is made anew, not everything is found.
+        askers.search(&question)?;
+        number += 1;
+        let due = began + Duration::from_secs(1) * number / SEARCHES;
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+    }
+    Ok(())
+}
