@@ -87,13 +87,22 @@ pub struct Reach {
     readable: FxHashSet<u64>,
     /// Which forks that are read may show something of a conversation.
     forks: FxHashMap<u64, Vec<ConversationId>>,
+    grown: Option<Grown>,
+}
+
+/// What a reach has more than an earlier one, where nothing else is different.
+#[derive(Debug)]
+pub struct Grown {
+    /// The id of the earlier one.
+    pub from: u64,
+    pub added: Vec<(u64, Sees)>,
 }
 
 impl Default for Reach {
     fn default() -> Self {
         static MADE: AtomicU64 = AtomicU64::new(0);
         let id = MADE.fetch_add(1, Ordering::Relaxed);
-        Self { id, readable: FxHashSet::default(), forks: FxHashMap::default() }
+        Self { id, readable: FxHashSet::default(), forks: FxHashMap::default(), grown: None }
     }
 }
 
@@ -109,6 +118,25 @@ impl Reach {
 
     pub fn add_fork(&mut self, id: ConversationId, of: ConversationId) {
         self.forks.entry(of.low()).or_default().push(id);
+    }
+
+    /// Says what it has more than that one.
+    pub fn follows(&mut self, before: &Self) {
+        let sees_less = before.all().any(|one| self.sees(one) == Sees::Nothing);
+        let mut sees_otherwise = false;
+        let mut added = Vec::new();
+        for (one, sees) in self.all().map(|one| (one, self.sees(one))) {
+            match before.sees(one) {
+                Sees::Nothing => added.push((one, sees)),
+                earlier => sees_otherwise |= earlier != sees,
+            }
+        }
+        self.grown = (!sees_less && !sees_otherwise).then_some(Grown { from: before.id, added });
+    }
+
+    /// Absent where it has not only more than an earlier one.
+    pub fn grown(&self) -> Option<&Grown> {
+        self.grown.as_ref()
     }
 
     pub fn sees(&self, conversation: u64) -> Sees {
@@ -134,12 +162,49 @@ impl Reach {
         self.len() == 0
     }
 
-    /// The conversations, some of them twice.
+    /// The conversations.
     pub fn all(&self) -> impl Iterator<Item = u64> {
-        self.readable.iter().chain(self.forks.keys()).copied()
+        let origins = self.forks.keys().filter(|origin| !self.readable.contains(*origin));
+        self.readable.iter().chain(origins).copied()
     }
 }
 
 impl TextKind {
     pub const ALL: [Self; 5] = [Self::Message, Self::Call, Self::File, Self::Branch, Self::Title];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: u8) -> ConversationId {
+        ConversationId::from_bytes([number; 16])
+    }
+
+    fn reach(readable: &[u8], forks: &[(u8, u8)]) -> Reach {
+        let mut reach = Reach::default();
+        readable.iter().for_each(|one| reach.add(id(*one)));
+        forks.iter().for_each(|(fork, origin)| reach.add_fork(id(*fork), id(*origin)));
+        reach
+    }
+
+    #[test]
+    fn a_reach_says_what_it_has_more_only_where_nothing_else_is_different() {
+        let added = |before: &Reach, mut now: Reach| {
+            now.follows(before);
+            let grown = now.grown()?;
+            assert_eq!(grown.from, before.id());
+            let mut added = grown.added.clone();
+            added.sort_unstable_by_key(|(one, _)| *one);
+            Some(added)
+        };
+        let low = |number| id(number).low();
+        let before = reach(&[1, 2], &[(2, 3)]);
+        assert_eq!(added(&before, reach(&[1, 2], &[(2, 3)])), Some(vec![]));
+        let more = vec![(low(4), Sees::All), (low(5), Sees::Some)];
+        assert_eq!(added(&before, reach(&[1, 2, 4], &[(2, 3), (4, 5)])), Some(more));
+        assert_eq!(added(&before, reach(&[1, 2, 3], &[(2, 3)])), None, "of 3 more is seen");
+        assert_eq!(added(&before, reach(&[1, 4], &[])), None, "2 and 3 are gone");
+        assert_eq!(added(&reach(&[1, 3], &[]), reach(&[1, 4], &[(4, 3)])), None, "of 3 less is seen");
+    }
 }

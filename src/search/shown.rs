@@ -21,7 +21,11 @@ const KEPT: usize = 32 << 20;
 /// Texts that are read at a time.
 const STRETCH: u32 = 1024;
 
+/// Up to so many conversations are looked up in the index, each by itself.
+pub const FEW: usize = 64;
+
 /// Of one piece.
+#[derive(Clone)]
 pub struct Seen {
     /// The texts of conversations of which something is seen.
     pub bits: Bits,
@@ -59,11 +63,16 @@ impl Seen {
     fn by(reach: &Reach, segment: &SegmentReader, columns: &Columns) -> Self {
         let mut seen = Self::nothing(segment);
         let mut values = [0; STRETCH as usize];
+        let mut last = (0, reach.sees(0));
         for from in (0..segment.max_doc()).step_by(STRETCH as usize) {
             let values = &mut values[..STRETCH.min(segment.max_doc() - from) as usize];
             columns.conversation.get_range(from.into(), values);
             for (doc, conversation) in (from..).zip(values.iter()) {
-                seen.see(doc, reach.sees(*conversation), columns);
+                // What was said in one conversation stands together, mostly.
+                if *conversation != last.0 {
+                    last = (*conversation, reach.sees(*conversation));
+                }
+                seen.see(doc, last.1, columns);
             }
         }
         seen
@@ -77,17 +86,28 @@ impl Seen {
         columns: &Columns,
     ) -> Result<Self, Error> {
         let mut seen = Self::nothing(segment);
+        seen.look_up(conversations, field, segment, columns)?;
+        Ok(seen)
+    }
+
+    fn look_up(
+        &mut self,
+        conversations: &[(u64, Sees)],
+        field: Field,
+        segment: &SegmentReader,
+        columns: &Columns,
+    ) -> Result<(), Error> {
         let index = segment.inverted_index(field)?;
         for (conversation, sees) in conversations {
             let term = Term::from_field_u64(field, *conversation);
             let read = index.read_postings(&term, IndexRecordOption::Basic).map_err(TantivyError::from)?;
             let Some(mut texts) = read else { continue };
             while texts.doc() != TERMINATED {
-                seen.see(texts.doc(), *sees, columns);
+                self.see(texts.doc(), *sees, columns);
                 texts.advance();
             }
         }
-        Ok(seen)
+        Ok(())
     }
 }
 
@@ -106,26 +126,57 @@ impl Default for Shown {
 
 impl Shown {
     /// What is in any of the reaches.
-    pub fn of(&self, reaches: &[Arc<Reach>], segment: &SegmentReader, columns: &Columns) -> Seen {
+    pub fn of(
+        &self,
+        reaches: &[Arc<Reach>],
+        field: Field,
+        segment: &SegmentReader,
+        columns: &Columns,
+    ) -> Result<Seen, Error> {
         let mut all = Seen::nothing(segment);
         for reach in reaches {
-            all.add(&self.find(reach, segment, columns));
+            all.add(self.find(reach, field, segment, columns)?.as_ref());
         }
-        all
+        Ok(all)
     }
 
-    fn find(&self, reach: &Reach, segment: &SegmentReader, columns: &Columns) -> Arc<Seen> {
+    fn find(
+        &self,
+        reach: &Reach,
+        field: Field,
+        segment: &SegmentReader,
+        columns: &Columns,
+    ) -> Result<Arc<Seen>, Error> {
         let key = (reach.id(), segment.segment_id());
         if let Some(seen) = self.0.lock().seen.get(&key) {
-            return Arc::clone(seen);
+            return Ok(Arc::clone(seen));
         }
-        let seen = Arc::new(Seen::by(reach, segment, columns));
+        // Most that changes is a conversation more.
+        let grown = reach.grown().filter(|grown| grown.added.len() <= FEW);
+        let before = grown.and_then(|grown| {
+            let seen = self.0.lock().take((grown.from, segment.segment_id()))?;
+            Some((seen, &grown.added))
+        });
+        let seen = match before {
+            Some((seen, added)) => {
+                let mut seen = Arc::unwrap_or_clone(seen);
+                seen.look_up(added, field, segment, columns)?;
+                Arc::new(seen)
+            }
+            None => Arc::new(Seen::by(reach, segment, columns)),
+        };
         self.0.lock().keep(key, Arc::clone(&seen));
-        seen
+        Ok(seen)
     }
 }
 
 impl Kept {
+    fn take(&mut self, key: (u64, SegmentId)) -> Option<Arc<Seen>> {
+        let seen = self.seen.pop(&key)?;
+        self.bytes -= seen.bytes();
+        Some(seen)
+    }
+
     fn keep(&mut self, key: (u64, SegmentId), seen: Arc<Seen>) {
         self.bytes += seen.bytes();
         if let Some((_, replaced)) = self.seen.push(key, seen) {

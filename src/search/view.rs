@@ -5,11 +5,8 @@ use std::sync::Arc;
 
 use super::analyzer::Language;
 use super::index::{Committed, Error, Fields, Index, unbroken};
-use super::shown::Seen;
+use super::shown::{FEW, Seen};
 use crate::chat::searchable::{Reach, Sees};
-
-/// Up to so many conversations are looked up in the index, each by itself.
-const FEW: usize = 64;
 
 /// A language that fewer than one in so many texts are in is not looked for: some of those are in another one.
 const RARE: u32 = 500;
@@ -36,7 +33,7 @@ impl Index {
             let segments = committed.searcher.segment_readers().iter().zip(&committed.columns);
             let seen = segments.map(|(segment, columns)| match &few {
                 Some(few) => Seen::in_few(few, self.fields.conversation, segment, columns),
-                None => Ok(self.shown.of(&reaches, segment, columns)),
+                None => self.shown.of(&reaches, self.fields.conversation, segment, columns),
             });
             let seen = seen.collect::<Result<_, _>>()?;
             Ok(View { committed, fields: self.fields, reaches, seen })

@@ -114,17 +114,20 @@ async fn the_first_are_the_first_however_many_are_asked_for() {
             .map(|item| json!([item["conversation"]["id"], item["message_id"], item["kind"]]))
             .collect()
     };
-    let whole = shown(&search(&errand, "q=pebble&limit=100").await);
-    assert!(whole.len() > 16, "{whole:?}");
-    for limit in 1..whole.len() {
-        let mut page = search(&errand, &format!("q=pebble&limit={limit}")).await;
-        assert_eq!(shown(&page), whole[..limit], "{limit}");
-        let mut all = shown(&page);
-        while let Some(next) = page["next"].as_str() {
-            page = search(&errand, &format!("q=pebble&limit={limit}&page={next}")).await;
-            all.extend(shown(&page));
+    // All matches of a beginning are alike, and in the order of their age.
+    for query in ["pebble", "pebb*"] {
+        let whole = shown(&search(&errand, &format!("q={query}&limit=100")).await);
+        assert!(whole.len() > 16, "{whole:?}");
+        for limit in 1..whole.len() {
+            let mut page = search(&errand, &format!("q={query}&limit={limit}")).await;
+            assert_eq!(shown(&page), whole[..limit], "{query}, {limit}");
+            let mut all = shown(&page);
+            while let Some(next) = page["next"].as_str() {
+                page = search(&errand, &format!("q={query}&limit={limit}&page={next}")).await;
+                all.extend(shown(&page));
+            }
+            assert_eq!(all, whole, "{query}, {limit}");
         }
-        assert_eq!(all, whole, "{limit}");
     }
 }
 

@@ -3,7 +3,7 @@
 //! A commit of the index says which changes are in it. What is behind is read again after a crash, and a change is
 //! forgotten only once a later commit than the one that took it in is on the disk: a power cut may take back the last.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -29,6 +29,10 @@ const SCAN_COMMITS_EVERY: Duration = Duration::from_secs(10);
 
 /// Bytes of texts between two such commits: so much waits in memory at most to be taken in.
 const SCAN_BYTES: u64 = 48 << 20;
+
+/// So many subjects are taken in before that gives way to everything else: what a small server has is found soon, however
+/// busy the machine is.
+const SOON: usize = 4096;
 
 /// After a failure that is not the index's.
 const TRIES_AGAIN: Duration = Duration::from_secs(2);
@@ -63,6 +67,15 @@ enum Failure {
     Behind,
     #[error("it was asked for")]
     Wanted,
+}
+
+/// How what is done to the index stands beside everything else.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    /// People wait for it.
+    Prompt,
+    /// It takes long, and what others leave over.
+    Quiet,
 }
 
 /// The index in the hands of the one who writes it.
@@ -110,14 +123,13 @@ impl Search {
             self.0.index.store(None);
         }
         let dir = self.0.dir.clone();
-        let opened = self.quietly(move || match anew {
-            true => begin(&dir, beginning),
-            false => go_on(&dir).and_then(|opened| match opened.1.epoch == epoch {
-                true => Ok(opened),
-                false => Err(search::Error::Outdated),
-            }),
-        });
-        let (index, progress) = opened.await?;
+        let (index, progress) = match anew {
+            true => self.promptly(move || begin(&dir, beginning)).await?,
+            false => self.go_on(dir).await?,
+        };
+        if progress.epoch != epoch {
+            return Err(search::Error::Outdated.into());
+        }
         let writer = self.follower(&index).await?;
         self.tell(progress);
         if anew {
@@ -126,6 +138,18 @@ impl Search {
         }
         self.0.index.store(Some(index.clone().into()));
         Ok(Work { index, writer, progress, safe: 0 })
+    }
+
+    /// Opens what is there, if it is whole.
+    async fn go_on(&self, dir: PathBuf) -> Result<(Index, Progress), search::Error> {
+        let index = self.promptly(move || Index::open(&dir)).await?;
+        let pace = if index.len() > SOON as u64 { Pace::Quiet } else { Pace::Prompt };
+        let check = move || {
+            index.check()?;
+            let progress = index.progress()?.ok_or(search::Error::Missing)?;
+            Ok((index, progress))
+        };
+        self.at(pace, check).await
     }
 
     async fn keep_up(&self, mut work: Work) -> Failure {
@@ -144,26 +168,29 @@ impl Search {
     /// Takes in everything there is, from there on.
     async fn take_in(&self, mut work: Work, from: Scan) -> Result<Work, Failure> {
         let (began, before) = (Instant::now(), work.index.len());
-        // Two threads write while there is much to write.
-        let index = work.index.clone();
-        let closing = work.writer;
-        let mut writer = self
-            .quietly(move || {
-                closing.close()?;
-                Writer::new(&index, 2)
-            })
-            .await?;
+        let (mut writer, mut pace, mut taken) = (work.writer, Pace::Prompt, 0);
         let (mut from, mut committed, mut bytes) = (Some(from), Instant::now(), 0);
         while let Some(at) = from {
+            if pace == Pace::Prompt && taken >= SOON {
+                pace = Pace::Quiet;
+                // Two threads write while there is much to write.
+                let index = work.index.clone();
+                let again = move || {
+                    writer.close()?;
+                    Writer::new(&index, 2)
+                };
+                writer = self.at(pace, again).await?;
+            }
             let texts = self.0.store.scan_searchables(at, STRETCH).await?;
             let subjects = self.with_contents(texts.subjects).await;
             from = texts.next;
+            taken += subjects.len();
             bytes +=
                 subjects.iter().flat_map(|(_, texts)| texts).map(|text| text.text.len() as u64).sum::<u64>();
             let progress = Progress { scan: from, ..work.progress };
             let commits = from.is_none() || bytes > SCAN_BYTES || committed.elapsed() > SCAN_COMMITS_EVERY;
             writer = self
-                .quietly(move || {
+                .at(pace, move || {
                     for (subject, texts) in &subjects {
                         writer.add(*subject, texts)?;
                     }
@@ -182,7 +209,7 @@ impl Search {
                 return Err(Failure::Wanted);
             }
         }
-        self.quietly(|| writer.close()).await?;
+        self.at(pace, || writer.close()).await?;
         let mut writer = self.follower(&work.index).await?;
         let (writer, tidied) = self
             .promptly(move || {
@@ -390,24 +417,34 @@ impl Search {
         self.promptly(move || Writer::new(&index, 1)).await
     }
 
-    /// What people wait for.
     async fn promptly<T: Send + 'static>(
         &self,
         f: impl FnOnce() -> Result<T, search::Error> + Send + 'static,
     ) -> Result<T, search::Error> {
-        match tokio::task::spawn_blocking(move || search::unbroken(f)).await {
-            Ok(done) => done,
-            Err(failed) => std::panic::resume_unwind(failed.into_panic()),
-        }
+        self.at(Pace::Prompt, f).await
     }
 
-    /// What takes long.
     async fn quietly<T: Send + 'static>(
         &self,
         f: impl FnOnce() -> Result<T, search::Error> + Send + 'static,
     ) -> Result<T, search::Error> {
+        self.at(Pace::Quiet, f).await
+    }
+
+    /// Threads that the library begins meanwhile keep the pace.
+    async fn at<T: Send + 'static>(
+        &self,
+        pace: Pace,
+        f: impl FnOnce() -> Result<T, search::Error> + Send + 'static,
+    ) -> Result<T, search::Error> {
         let whole = move || search::unbroken(f);
-        self.0.quiet.run(whole).await.expect("there is one who writes")
+        match pace {
+            Pace::Prompt => match tokio::task::spawn_blocking(whole).await {
+                Ok(done) => done,
+                Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+            },
+            Pace::Quiet => self.0.quiet.run(whole).await.expect("there is one who writes"),
+        }
     }
 
     fn order(&self, order: Order) {
@@ -435,13 +472,6 @@ impl Search {
         self.order(Order::Forget(answer));
         Ok(answered.await.map_err(|_| super::Error::NotYet)??)
     }
-}
-
-fn go_on(dir: &Path) -> Result<(Index, Progress), search::Error> {
-    let index = Index::open(dir)?;
-    index.check()?;
-    let progress = index.progress()?.ok_or(search::Error::Missing)?;
-    Ok((index, progress))
 }
 
 fn begin(dir: &Path, progress: Progress) -> Result<(Index, Progress), search::Error> {

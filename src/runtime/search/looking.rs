@@ -137,20 +137,22 @@ impl Looking<'_, '_> {
     ) -> Result<(Vec<Listed>, Vec<Candidate>), Error> {
         let mut ranked: Vec<Ranked> = Vec::new();
         let (mut rest, mut once) = (Vec::new(), HashSet::new());
-        let mut highest_behind = f32::MIN;
+        let mut best_behind: Option<Candidate> = None;
         let mut looking = candidates.iter();
         for candidate in looking.by_ref() {
             if once.contains(&candidate.subject) {
                 continue;
             }
-            let worst = wanted.checked_sub(1).and_then(|last| ranked.get(last)).map(|last| last.score);
-            let is_behind = |standing: f32| worst.is_some_and(|worst| worst > candidate.score * standing);
+            let at_best = |standing: f32| Candidate { score: candidate.score * standing, ..*candidate };
+            let worst = wanted.checked_sub(1).and_then(|last| ranked.get(last)).map(Ranked::shown);
+            let is_behind =
+                |standing| worst.is_some_and(|worst| best_first(&worst, &at_best(standing)).is_lt());
             let mut highest = HIGHEST_STANDING;
             if worst.is_some() && !is_behind(highest) {
                 highest = self.highest_standing(candidate)?;
             }
             if is_behind(highest) {
-                highest_behind = highest_behind.max(candidate.score * highest);
+                best_behind = best_behind.into_iter().chain([at_best(highest)]).min_by(best_first);
                 rest.push(*candidate);
                 if highest == HIGHEST_STANDING {
                     break;
@@ -162,7 +164,8 @@ impl Looking<'_, '_> {
             }
         }
         rest.extend(looking);
-        let behind = ranked.split_off(ranked.partition_point(|found| found.score > highest_behind));
+        let is_ahead = |found: &Ranked| best_behind.is_none_or(|it| best_first(&found.shown(), &it).is_lt());
+        let behind = ranked.split_off(ranked.partition_point(is_ahead));
         rest.extend(behind.into_iter().map(|found| found.candidate));
         let once = subjects(ranked.iter().map(|found| &found.candidate));
         rest.retain(|candidate| !once.contains(&candidate.subject));

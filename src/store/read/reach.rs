@@ -59,10 +59,15 @@ impl Reaches {
     /// As the transaction sees it.
     pub(super) fn of(&self, tx: &Connection, whose: Whose) -> Result<Arc<Reach>, Error> {
         let changes = whose.changes(tx)?;
-        if let Some(kept) = self.0.lock().get(&whose).filter(|kept| kept.changes == changes) {
-            return Ok(Arc::clone(&kept.reach));
+        let before = self.0.lock().get(&whose).map(|kept| (kept.changes, Arc::clone(&kept.reach)));
+        let mut reach = match &before {
+            Some((then, reach)) if *then == changes => return Ok(Arc::clone(reach)),
+            Some(_) | None => read(tx, whose)?,
+        };
+        if let Some((_, before)) = before {
+            reach.follows(&before);
         }
-        let reach = Arc::new(read(tx, whose)?);
+        let reach = Arc::new(reach);
         self.0.lock().put(whose, Kept { changes, reach: Arc::clone(&reach) });
         Ok(reach)
     }

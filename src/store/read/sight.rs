@@ -1,6 +1,7 @@
 //! What somebody may find: which conversations they read, and which messages are seen through them. Asked of the tables
 //! for each search, so that nothing need be written anew when something is shared, forked or deleted.
 
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use rusqlite::{Connection, named_params};
@@ -23,6 +24,7 @@ pub struct Sight<'a> {
     scope: &'a Scope,
     reaches: Vec<Arc<Reach>>,
     known: FxHashMap<ConversationId, Option<Known>>,
+    titles: FxHashMap<ConversationId, Option<Titled>>,
     found: FxHashMap<(ConversationId, MessageId), Option<Found>>,
     nodes: FxHashMap<MessageId, Option<Node>>,
 }
@@ -44,6 +46,13 @@ struct Known {
     /// Some of its branches are deleted.
     pruned: bool,
     is_fork: bool,
+}
+
+/// What of a conversation takes one look at its row.
+#[derive(Debug)]
+struct Titled {
+    title: Option<String>,
+    pruned: bool,
 }
 
 impl Store {
@@ -79,6 +88,7 @@ impl<'a> Sight<'a> {
             scope,
             reaches: seen,
             known: FxHashMap::default(),
+            titles: FxHashMap::default(),
             found: FxHashMap::default(),
             nodes: FxHashMap::default(),
         })
@@ -127,9 +137,16 @@ impl<'a> Sight<'a> {
 
     /// The title under which all of a conversation is seen, where that is known before a look at the message.
     pub fn title_of_all(&mut self, id: ConversationId) -> Result<Option<Option<&str>>, Error> {
-        let forked = self.reaches.iter().any(|reach| !reach.forks_of(id.low()).is_empty());
-        let known = self.know(id)?.filter(|known| !forked && !known.pruned);
-        Ok(known.map(|known| known.title.as_deref()))
+        if self.reaches.iter().any(|reach| !reach.forks_of(id.low()).is_empty()) {
+            return Ok(None);
+        }
+        let titled = match self.titles.entry(id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(read(self.tx, self.scope, TITLED, id, |row| {
+                Ok(Titled { title: row.get("title")?, pruned: row.get("pruned")? })
+            })?),
+        };
+        Ok(titled.as_ref().filter(|titled| !titled.pruned).map(|titled| titled.title.as_deref()))
     }
 
     /// Whether a message that is seen in a conversation is above its head, or its head.
@@ -183,30 +200,37 @@ impl<'a> Sight<'a> {
         Ok(node)
     }
 
-    fn know(&mut self, id: ConversationId) -> Result<Option<&Known>, Error> {
-        if !self.known.contains_key(&id) {
-            let known = self.read(id)?;
-            self.known.insert(id, known);
-        }
-        Ok(self.known.get(&id).and_then(Option::as_ref))
-    }
-
     /// `None` where it is not read.
-    fn read(&self, id: ConversationId) -> Result<Option<Known>, Error> {
-        if !self.scope.reaches(id) {
-            return Ok(None);
-        }
-        let mut statement = self.tx.prepare_cached(KNOWN)?;
-        let mut rows = statement.query(named_params! {
-        ":id": id.as_bytes(), ":workspace_id": self.scope.workspace_id.as_bytes(),
-        ":user_id": self.scope.user_id.as_bytes()})?;
-        let Some(row) = rows.next()? else { return Ok(None) };
-        let row = Row::new(row, "conversations", "id");
-        let (title, is_fork, pruned) = (row.get("title")?, row.get("is_fork")?, row.get("pruned")?);
-        let head: Option<MessageId> = row.opt_id("head")?;
-        let head = head.map(|id| Node::from_row(&row, id)).transpose()?;
-        Ok(Some(Known { title, head, pruned, is_fork }))
+    fn know(&mut self, id: ConversationId) -> Result<Option<&Known>, Error> {
+        let known = match self.known.entry(id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(read(self.tx, self.scope, KNOWN, id, |row| {
+                let (title, is_fork, pruned) = (row.get("title")?, row.get("is_fork")?, row.get("pruned")?);
+                let head: Option<MessageId> = row.opt_id("head")?;
+                let head = head.map(|id| Node::from_row(row, id)).transpose()?;
+                Ok(Known { title, head, pruned, is_fork })
+            })?),
+        };
+        Ok(known.as_ref())
     }
+}
+
+/// Of a conversation that the scope reads.
+fn read<T>(
+    tx: &Connection,
+    scope: &Scope,
+    what: &str,
+    id: ConversationId,
+    of: impl FnOnce(&Row<'_>) -> Result<T, Error>,
+) -> Result<Option<T>, Error> {
+    if !scope.reaches(id) {
+        return Ok(None);
+    }
+    let mut statement = tx.prepare_cached(what)?;
+    let mut rows = statement.query(named_params! {
+    ":id": id.as_bytes(), ":workspace_id": scope.workspace_id.as_bytes(),
+    ":user_id": scope.user_id.as_bytes()})?;
+    rows.next()?.map(|row| of(&Row::new(row, "conversations", "id"))).transpose()
 }
 
 const LAST_QUESTION: &str = "
@@ -215,6 +239,12 @@ const LAST_QUESTION: &str = "
 /// How many messages of a conversation are at a depth; two are enough to know.
 const ABREAST: &str = "
     SELECT count(*) FROM (SELECT 1 FROM messages WHERE conversation_id = :id AND depth = :depth LIMIT 2)";
+
+const TITLED: &str = concat!(
+    "SELECT c.id, c.title, EXISTS (SELECT 1 FROM deleted_branches d WHERE d.conversation_id = c.id) AS pruned
+     FROM conversations c WHERE c.id = :id AND ",
+    may_read!()
+);
 
 const KNOWN: &str = concat!(
     "SELECT c.id, c.title, c.origin_id IS NOT NULL AS is_fork,
