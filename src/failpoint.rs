@@ -29,6 +29,14 @@ pub const OF_FILES: &[&str] = &["runtime::file_before_row"];
 /// Between a delivery and the word that it was taken.
 pub const OF_WEBHOOKS: &[&str] = &["runtime::webhook_sent"];
 
+/// Before and behind a commit of the search index.
+pub const OF_SEARCH: &[&str] = &["search::before_commit", "search::after_commit"];
+
+/// All that there are.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    [NAMES, OF_TREES, OF_TOOLS, OF_FILES, OF_WEBHOOKS, OF_SEARCH].into_iter().flatten().copied()
+}
+
 /// Names the file that says where to stop: `<failpoint> <hit>`. It may come and go while the process runs.
 const FILE: &str = "WEIR_FAILPOINT_FILE";
 
@@ -40,9 +48,8 @@ pub fn set_up() {
     std::mem::forget(scenario);
     let Ok(file) = std::env::var(FILE) else { return };
     let file: &'static str = file.leak();
-    for name in NAMES.iter().chain(OF_TREES).chain(OF_TOOLS).chain(OF_FILES).chain(OF_WEBHOOKS) {
-        fail::cfg_callback(*name, move || pass(name, Path::new(file)))
-            .expect("a failpoint can be configured");
+    for name in names() {
+        fail::cfg_callback(name, move || pass(name, Path::new(file))).expect("a failpoint can be configured");
     }
 }
 

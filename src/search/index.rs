@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
+use tantivy::index::SegmentComponent;
 use tantivy::schema::{
     FAST, Field, INDEXED, IndexRecordOption, STRING, Schema, TextFieldIndexing, TextOptions,
 };
@@ -19,6 +20,16 @@ use super::directory::Mapped;
 use super::shown::Shown;
 use crate::chat::event::Epoch;
 use crate::chat::searchable::Scan;
+
+/// The files that each piece has.
+const PARTS: [SegmentComponent; 6] = [
+    SegmentComponent::Postings,
+    SegmentComponent::Positions,
+    SegmentComponent::Terms,
+    SegmentComponent::FieldNorms,
+    SegmentComponent::FastFields,
+    SegmentComponent::Store,
+];
 
 /// Of the fields, and of what the analyzer makes of a text. An index of another version is made anew.
 const VERSION: u32 = 2_000 + analyzer::VERSION;
@@ -165,9 +176,19 @@ impl Index {
 
     /// Reads every file of it, and compares it with the sum that was written with it.
     pub fn check(&self) -> Result<(), Error> {
-        let damaged = self.index.validate_checksum()?;
-        if let Some(file) = damaged.iter().next() {
-            return Err(Error::Damaged(format!("{} is not what was written", file.display())));
+        let files = self.index.directory();
+        let known = files.list_managed_files();
+        for segment in self.index.searchable_segment_metas()? {
+            let deletes = segment.has_deletes().then_some(SegmentComponent::Delete);
+            for file in PARTS.into_iter().chain(deletes).map(|part| segment.relative_path(part)) {
+                // What is not on the library's own list, it neither compares nor removes in the end.
+                if !known.contains(&file) {
+                    return Err(Error::Damaged(format!("{} is on no list", file.display())));
+                }
+                if !files.validate_checksum(&file).map_err(TantivyError::from)? {
+                    return Err(Error::Damaged(format!("{} is not what was written", file.display())));
+                }
+            }
         }
         for segment in self.committed().searcher.segment_readers() {
             let columns = segment.fast_fields().u64(name::SUBJECT)?;
@@ -274,10 +295,9 @@ mod tests {
         })
     }
 
-    #[test]
-    fn whatever_byte_is_another_one_the_index_is_whole_or_made_anew() {
-        let dir = tempfile::tempdir().unwrap();
-        let index = Index::create(dir.path()).unwrap();
+    /// One piece, with three texts.
+    fn made(dir: &Path) {
+        let index = Index::create(dir).unwrap();
         let mut writer = Writer::new(&index, 1).unwrap();
         let text = Searchable {
             kind: TextKind::Message,
@@ -297,7 +317,31 @@ mod tests {
         }
         writer.commit(Progress { epoch: Epoch(3), through: 3, scan: None }).unwrap();
         writer.close().unwrap();
-        drop(index);
+    }
+
+    #[test]
+    fn whatever_file_is_missing_the_index_is_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        made(dir.path());
+        opened(dir.path()).unwrap();
+        let files = std::fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().path());
+        let files: Vec<_> = files.filter(|file| file.extension().is_none_or(|end| end != "lock")).collect();
+        assert_eq!(files.len(), PARTS.len() + 2, "{files:?}");
+        for file in files {
+            let whole = std::fs::read(&file).unwrap();
+            std::fs::remove_file(&file).unwrap();
+            match opened(dir.path()) {
+                Err(Error::Missing | Error::Damaged(_)) => {}
+                other => panic!("{}: {other:?}", file.display()),
+            }
+            std::fs::write(&file, whole).unwrap();
+        }
+    }
+
+    #[test]
+    fn whatever_byte_is_another_one_the_index_is_whole_or_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        made(dir.path());
         opened(dir.path()).unwrap();
         let mut damaged = 0;
         for file in std::fs::read_dir(dir.path()).unwrap() {

@@ -93,7 +93,7 @@ impl Writer {
         })
     }
 
-    /// Waits for what is written in the background.
+    /// Waits for what is written in the background. What was not committed is forgotten.
     pub fn close(self) -> Result<(), Error> {
         Ok(self.inner.wait_merging_threads()?)
     }

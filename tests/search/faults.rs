@@ -1,5 +1,6 @@
 //! What the index survives: kills while it is written, and files that are not what was written.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::errand::Errand;
 use crate::support::within;
+use crate::upload::upload;
 
 const POLL: Duration = Duration::from_millis(10);
 
@@ -101,6 +103,44 @@ async fn an_index_that_is_killed_while_it_is_written_catches_up() {
     eprintln!("{lives} kills while something was indexed");
 }
 
+/// More than is taken in before everything else has the processor first.
+#[tokio::test]
+async fn an_index_of_many_messages_has_all_of_them_also_after_a_kill_on_the_way() {
+    const CHAINS: usize = 460;
+    const LONG: usize = 10;
+    let mut errand = Errand::new("").await;
+    let tree = |chain: usize| {
+        let message = |depth: usize, replies: Value| {
+            let role = if depth.is_multiple_of(2) { "prompter" } else { "assistant" };
+            let id = format!("{chain}-{depth}");
+            json!({"message_id": id, "text": format!("walnut {id}"), "role": role, "replies": replies})
+        };
+        let last = message(LONG - 1, json!([]));
+        let first = (0..LONG - 1).rev().fold(last, |below, depth| message(depth, json!([below])));
+        json!({"message_tree_id": chain.to_string(), "prompt": first}).to_string()
+    };
+    let trees: Vec<String> = (0..CHAINS).map(tree).collect();
+    upload(&errand.client, trees.join("\n").into_bytes()).await;
+    check(&errand);
+    for (point, passed) in [("search::before_commit", 2), ("search::after_commit", 2)] {
+        errand.server.kill9();
+        std::fs::remove_dir_all(errand.server.data().join("search")).expect("it is there");
+        errand.server.arm(point, passed);
+        errand.server.restart().await;
+        within("the server to stop", async {
+            while !errand.server.is_stopped() {
+                tokio::time::sleep(POLL).await;
+            }
+        })
+        .await;
+        errand.server.kill9();
+        errand.server.disarm();
+        errand.server.restart().await;
+        check(&errand);
+    }
+    assert_eq!(found(&errand, "walnut").await.len(), 200, "the first page");
+}
+
 /// Bytes that are flipped, cut off or gone.
 fn damage(dir: &Path, rng: &mut StdRng) -> String {
     let files: Vec<PathBuf> = std::fs::read_dir(dir)
@@ -154,6 +194,30 @@ async fn a_damaged_index_is_made_anew_while_the_server_answers() {
     errand.server.restart().await;
     assert_eq!(found(&errand, "walnut").await, whole);
     eprintln!("{damages} damaged files");
+}
+
+#[tokio::test]
+async fn an_index_that_is_damaged_while_it_is_searched_is_made_anew() {
+    let errand = Errand::new("").await;
+    turn(&errand, "walnut").await;
+    let whole = found(&errand, "walnut").await;
+    assert_eq!(whole.len(), 2);
+    let index = std::fs::read_dir(errand.server.data().join("search")).expect("an index");
+    for file in index.map(|entry| entry.expect("it is listed").path()) {
+        if file.extension().is_some_and(|end| end == "idx") {
+            let length = file.metadata().expect("it is there").len();
+            // As long as before: it is mapped into memory.
+            let mut file = std::fs::OpenOptions::new().write(true).open(file).expect("it can be opened");
+            file.write_all(&vec![0xff; length as usize]).expect("it can be written");
+        }
+    }
+    within("the index to be whole", async {
+        while found(&errand, "walnut").await != whole {
+            tokio::time::sleep(POLL).await;
+        }
+    })
+    .await;
+    check(&errand);
 }
 
 #[tokio::test]

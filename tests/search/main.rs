@@ -13,3 +13,4 @@ mod hostile;
 mod judged;
 mod relevance;
 mod sight;
+mod upload;

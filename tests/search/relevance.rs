@@ -10,7 +10,7 @@ use crate::fts5::Fts5;
 use crate::judged::{Judged, Query};
 use crate::support::client::Client;
 use crate::support::server::Server;
-use crate::support::within;
+use crate::upload::upload;
 
 /// The real trees of `WEIR_IMPORTS`, which are no part of the project.
 #[tokio::test]
@@ -75,17 +75,7 @@ struct Weir {
 
 impl Weir {
     async fn import(client: Client, file: Vec<u8>, texts: &BTreeMap<String, String>) -> Self {
-        let upload =
-            client.request(Method::POST, "/v1/imports").header("Content-Type", "application/octet-stream");
-        let import = client.ask(upload.body(file)).await.expect("an upload is answered").expect(202);
-        let import = format!("/v1/imports/{}", import["id"].as_str().expect("an import has an id"));
-        within("the import", async {
-            while client.get(&import).await.expect(200)["ended_at"].is_null() {
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-            }
-        })
-        .await;
-
+        upload(&client, file).await;
         let ids: HashMap<&String, &String> = texts.iter().map(|(id, text)| (text, id)).collect();
         assert_eq!(ids.len(), texts.len(), "two messages say the same");
         let listed = client.get("/v1/conversations?limit=200").await.expect(200);

@@ -166,6 +166,7 @@ impl Server {
 
     /// Stops a thread of the running server for good when it comes to this failpoint for the `hit`th time from now.
     pub fn arm(&self, failpoint: &str, hit: u32) {
+        assert!(weir::failpoint::names().any(|name| name == failpoint), "no failpoint is called {failpoint}");
         self.disarm();
         let next = self.dir.path().join("failpoint.next");
         std::fs::write(&next, format!("{failpoint} {hit}")).expect("the failpoint can be named");

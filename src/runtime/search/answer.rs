@@ -12,7 +12,7 @@ use crate::chat::searchable::{Searchable, TextKind};
 use crate::clock::Timestamp;
 use crate::id::{ConversationId, MessageId};
 use crate::scope::Scope;
-use crate::search::{Cut, Highlighter, Index, Query, Snippet};
+use crate::search::{self, Cut, Highlighter, Index, Query, Snippet};
 use crate::store::Sight;
 
 /// Of a snippet, in characters.
@@ -109,7 +109,11 @@ impl Search {
             let mut looking = Looking { view: &view, ask: &ask, query: &query, words, now, question, sight };
             Ok(looking.answer(limit, page, kept).map(|(found, rest)| (found, rest, query)))
         };
-        let (found, rest, query) = self.0.store.look(&scope, look).await??;
+        let looked = self.0.store.look(&scope, look).await?;
+        if let Err(Error::Index(search::Error::Damaged(_))) = &looked {
+            self.doubt();
+        }
+        let (found, rest, query) = looked?;
         let hits = self.with_files(query, found).await;
         let next = match rest.next {
             Some(Next::Listed(list, offset)) => {

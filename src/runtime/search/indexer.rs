@@ -40,6 +40,8 @@ const TRIES_AGAIN: Duration = Duration::from_secs(2);
 /// What the operator wants done.
 pub(super) enum Order {
     Rebuild,
+    /// See whether it is what was written: a search could not read it.
+    Doubt,
     /// Take what was deleted off the disk.
     Forget(oneshot::Sender<Result<(), search::Error>>),
     /// Compare the index with everything there is.
@@ -171,16 +173,6 @@ impl Search {
         let (mut writer, mut pace, mut taken) = (work.writer, Pace::Prompt, 0);
         let (mut from, mut committed, mut bytes) = (Some(from), Instant::now(), 0);
         while let Some(at) = from {
-            if pace == Pace::Prompt && taken >= SOON {
-                pace = Pace::Quiet;
-                // Two threads write while there is much to write.
-                let index = work.index.clone();
-                let again = move || {
-                    writer.close()?;
-                    Writer::new(&index, 2)
-                };
-                writer = self.at(pace, again).await?;
-            }
             let texts = self.0.store.scan_searchables(at, STRETCH).await?;
             let subjects = self.with_contents(texts.subjects).await;
             from = texts.next;
@@ -188,7 +180,11 @@ impl Search {
             bytes +=
                 subjects.iter().flat_map(|(_, texts)| texts).map(|text| text.text.len() as u64).sum::<u64>();
             let progress = Progress { scan: from, ..work.progress };
-            let commits = from.is_none() || bytes > SCAN_BYTES || committed.elapsed() > SCAN_COMMITS_EVERY;
+            let steps_back = pace == Pace::Prompt && taken >= SOON;
+            let commits = from.is_none()
+                || steps_back
+                || bytes > SCAN_BYTES
+                || committed.elapsed() > SCAN_COMMITS_EVERY;
             writer = self
                 .at(pace, move || {
                     for (subject, texts) in &subjects {
@@ -207,6 +203,16 @@ impl Search {
             }
             if self.is_wanted_anew() {
                 return Err(Failure::Wanted);
+            }
+            if steps_back {
+                pace = Pace::Quiet;
+                // Two threads write while there is much to write.
+                let index = work.index.clone();
+                let again = move || {
+                    writer.close()?;
+                    Writer::new(&index, 2)
+                };
+                writer = self.at(pace, again).await?;
             }
         }
         self.at(pace, || writer.close()).await?;
@@ -319,6 +325,10 @@ impl Search {
             };
             match order {
                 None | Some(Order::Rebuild) => return Ok(work),
+                Some(Order::Doubt) => {
+                    let index = work.index.clone();
+                    self.quietly(move || index.check()).await?;
+                }
                 Some(Order::Forget(answer)) => {
                     let (index, closing) = (work.index.clone(), work.writer);
                     let done = self.quietly(move || {
@@ -450,6 +460,14 @@ impl Search {
     fn order(&self, order: Order) {
         self.0.wanted.lock().push(order);
         self.0.orders.notify_one();
+    }
+
+    /// Somebody could not read the index: it is looked at, and made anew if it is damaged.
+    pub(super) fn doubt(&self) {
+        let asked = self.0.wanted.lock().iter().any(|order| matches!(order, Order::Doubt));
+        if !asked {
+            self.order(Order::Doubt);
+        }
     }
 
     /// Has the index made anew, in the background.
