@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -176,24 +176,43 @@ impl Index {
 
     /// Reads every file of it, and compares it with the sum that was written with it.
     pub fn check(&self) -> Result<(), Error> {
-        let files = self.index.directory();
-        let known = files.list_managed_files();
-        for segment in self.index.searchable_segment_metas()? {
-            let deletes = segment.has_deletes().then_some(SegmentComponent::Delete);
-            for file in PARTS.into_iter().chain(deletes).map(|part| segment.relative_path(part)) {
-                // What is not on the library's own list, it neither compares nor removes in the end.
-                if !known.contains(&file) {
-                    return Err(Error::Damaged(format!("{} is on no list", file.display())));
-                }
-                if !files.validate_checksum(&file).map_err(TantivyError::from)? {
-                    return Err(Error::Damaged(format!("{} is not what was written", file.display())));
-                }
+        loop {
+            let files = self.files()?;
+            match self.compare(&files) {
+                // What was merged meanwhile is gone, and right so.
+                Err(Error::Damaged(_)) if self.files()? != files => {}
+                compared => break compared?,
             }
         }
         for segment in self.committed().searcher.segment_readers() {
             let columns = segment.fast_fields().u64(name::SUBJECT)?;
             if columns.num_docs() != segment.max_doc() {
                 return Err(Error::Damaged("a segment is not as long as it is said to be".to_owned()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Of each piece, as of the last commit.
+    fn files(&self) -> Result<Vec<PathBuf>, Error> {
+        let mut files = Vec::new();
+        for segment in self.index.searchable_segment_metas()? {
+            let deletes = segment.has_deletes().then_some(SegmentComponent::Delete);
+            files.extend(PARTS.into_iter().chain(deletes).map(|part| segment.relative_path(part)));
+        }
+        Ok(files)
+    }
+
+    fn compare(&self, files: &[PathBuf]) -> Result<(), Error> {
+        let directory = self.index.directory();
+        let known = directory.list_managed_files();
+        for file in files {
+            // What is not on the library's own list, it neither compares nor removes in the end.
+            if !known.contains(file) {
+                return Err(Error::Damaged(format!("{} is on no list", file.display())));
+            }
+            if !directory.validate_checksum(file).map_err(TantivyError::from)? {
+                return Err(Error::Damaged(format!("{} is not what was written", file.display())));
             }
         }
         Ok(())
@@ -280,6 +299,8 @@ pub fn unbroken<T>(f: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
     use crate::chat::message::Role;
     use crate::chat::searchable::{Searchable, Subject, TextKind};
@@ -295,11 +316,8 @@ mod tests {
         })
     }
 
-    /// One piece, with three texts.
-    fn made(dir: &Path) {
-        let index = Index::create(dir).unwrap();
-        let mut writer = Writer::new(&index, 1).unwrap();
-        let text = Searchable {
+    fn walnut() -> Searchable {
+        Searchable {
             kind: TextKind::Message,
             conversation_id: ConversationId::from_bytes([7; 16]),
             role: Some(Role::User),
@@ -309,11 +327,15 @@ mod tests {
             at: Timestamp::from_millis(1_800_000_000_000),
             text: "a walnut on the meadow".to_owned(),
             file: None,
-        };
+        }
+    }
+
+    /// One piece, with three texts.
+    fn made(dir: &Path) {
+        let index = Index::create(dir).unwrap();
+        let mut writer = Writer::new(&index, 1).unwrap();
         for id in 0..3 {
-            writer
-                .add(Subject::Message(MessageId::from_bytes([id; 16])), std::slice::from_ref(&text))
-                .unwrap();
+            writer.add(Subject::Message(MessageId::from_bytes([id; 16])), &[walnut()]).unwrap();
         }
         writer.commit(Progress { epoch: Epoch(3), through: 3, scan: None }).unwrap();
         writer.close().unwrap();
@@ -336,6 +358,32 @@ mod tests {
             }
             std::fs::write(&file, whole).unwrap();
         }
+    }
+
+    #[test]
+    fn what_is_merged_meanwhile_is_no_damage() {
+        let dir = tempfile::tempdir().unwrap();
+        let index = Index::create(dir.path()).unwrap();
+        let mut writer = Writer::new(&index, 1).unwrap();
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let checked = scope.spawn(|| {
+                let mut times = 0;
+                while !over.load(Ordering::Relaxed) {
+                    index.check().unwrap();
+                    times += 1;
+                }
+                times
+            });
+            for through in 0..80 {
+                let subject = Subject::Message(MessageId::from_bytes([through as u8 / 2; 16]));
+                writer.replace(subject, &[walnut()]).unwrap();
+                writer.commit(Progress { epoch: Epoch(3), through, scan: None }).unwrap();
+            }
+            over.store(true, Ordering::Relaxed);
+            assert!(checked.join().unwrap() > 0);
+        });
+        writer.close().unwrap();
     }
 
     #[test]
