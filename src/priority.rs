@@ -1,5 +1,27 @@
 //! Who has the processor first.
 
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+/// What takes longer lets others go first after so long.
+const TURN: Duration = Duration::from_micros(100);
+
+thread_local! {
+    static LAST: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// Lets others go first that wait for this processor. To be called all the time by what somebody waits for, but less than
+/// others wait for a stream: what is streamed then waits for a fraction of it, and it still gets on where the processor
+/// never rests, as it would not behind [`step_back`].
+pub fn give_way() {
+    let now = Instant::now();
+    let is_due = |last: Instant| now.duration_since(last) >= TURN;
+    if LAST.get().is_none_or(is_due) {
+        std::thread::yield_now();
+        LAST.set(Some(Instant::now()));
+    }
+}
+
 /// From now on this thread, and those that it begins, take the time that others leave over.
 ///
 /// `SCHED_IDLE` (sched(7)): whatever else wants the processor has it at once. A mere nice value leaves every wake-up of

@@ -17,6 +17,8 @@ mod words;
 
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 
+use crate::priority::give_way;
+
 pub use language::Language;
 
 pub(super) use exact::{ExactWord, ExactWords, acronym, name_parts};
@@ -39,6 +41,7 @@ impl Tokenizer for Analyzer {
     type TokenStream<'a> = Tokens<'a>;
 
     fn token_stream<'a>(&'a mut self, text: &'a str) -> Tokens<'a> {
+        give_way();
         self.token.reset();
         Tokens { words: Words::new(text), forms: &mut self.forms, next: 0, token: &mut self.token }
     }

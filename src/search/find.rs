@@ -19,12 +19,13 @@ use crate::chat::message::Role;
 use crate::chat::searchable::{Sees, Subject, TextKind};
 use crate::clock::Timestamp;
 use crate::id::{ConversationId, MessageId};
+use crate::priority::give_way;
 
 /// Where more than one text in so many is seen, looking at each match costs less than going from one of those to the next.
 const SPARSE: usize = 3;
 
-/// Candidates between two looks at the time.
-const LOOKS_AT_TIME_EVERY: u32 = 1024;
+/// Matches between two looks at the time.
+const LOOKS_AT_TIME_EVERY: u32 = 64;
 
 /// What is looked for.
 #[derive(Debug, Clone)]
@@ -133,6 +134,7 @@ impl View {
             let weight = query.weight(scoring)?;
             let mut search = Search { view: self, wanted, eyes, by_score, best, looked: 0, cut: Cut::No };
             for ((segment, columns), seen) in searcher.segment_readers().iter().zip(columns).zip(&self.seen) {
+                give_way();
                 search.look_through(weight.as_ref(), segment, columns, &seen.bits)?;
             }
             Ok((search.best.into_sorted(), search.cut))
@@ -229,7 +231,11 @@ impl Search<'_> {
 
     fn is_late(&mut self) -> bool {
         self.looked = self.looked.wrapping_add(1);
-        self.looked.is_multiple_of(LOOKS_AT_TIME_EVERY) && Instant::now() > self.wanted.deadline
+        if !self.looked.is_multiple_of(LOOKS_AT_TIME_EVERY) {
+            return false;
+        }
+        give_way();
+        Instant::now() > self.wanted.deadline
     }
 
     /// What costs least to look at, and what most matches fail at, comes first.

@@ -15,6 +15,7 @@ use crate::chat::context::SEARCH;
 use crate::chat::searchable::{Subject, TextKind};
 use crate::clock::Timestamp;
 use crate::id::{ConversationId, MessageId};
+use crate::priority::give_way;
 use crate::search::{Candidate, Cut, Eyes, Highlighter, Narrow, Order, Place, Query, Snippet, View, Wanted};
 use crate::store::{self, Seen, Sight};
 
@@ -174,6 +175,7 @@ impl Looking<'_, '_> {
 
     /// As far as it is known without a look at the message.
     fn highest_standing(&mut self, candidate: &Candidate) -> Result<f32, Error> {
+        give_way();
         let title = self.sight.title_of_all(candidate.conversation_id)?;
         Ok(title.map_or(HIGHEST_STANDING, |title| titled(title, &self.words)))
     }
@@ -204,6 +206,7 @@ impl Looking<'_, '_> {
     }
 
     fn rank(&mut self, candidate: Candidate) -> Result<Option<Ranked>, Error> {
+        give_way();
         let Some(seen) = seen(self.sight, &candidate)? else { return Ok(None) };
         let score = candidate.score * standing(&candidate, &seen, &self.words);
         Ok(Some(Ranked { candidate, score, through: seen.conversation_id }))
@@ -268,6 +271,7 @@ impl Looking<'_, '_> {
 
     /// What is shown of it, if it is seen.
     fn look_at(&mut self, candidate: &Candidate, others: u32) -> Result<Option<Found>, Error> {
+        give_way();
         let Some(seen) = seen(self.sight, candidate)? else { return Ok(None) };
         let message_id = match candidate.subject {
             Subject::Message(id) => Some(id),

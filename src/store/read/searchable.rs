@@ -8,6 +8,7 @@ use super::file;
 use crate::chat::message::{Marks, Part, Role};
 use crate::chat::searchable::{Scan, Searchable, Subject, TextKind};
 use crate::id::{ConversationId, MessageId};
+use crate::priority::give_way;
 use crate::store::Store;
 use crate::store::error::Error;
 use crate::store::record::{Lane, Record};
@@ -122,6 +123,7 @@ fn scan(tx: &Connection, from: Scan, limit: usize) -> Result<Texts, Error> {
             Scan::Messages { .. } => Subject::Message(MessageId::from_bytes(*id)),
             Scan::Conversations { .. } => Subject::Conversation(ConversationId::from_bytes(*id)),
         };
+        give_way();
         let texts = of(tx, subject)?;
         bytes += texts.iter().map(Searchable::bytes).sum::<u64>();
         subjects.push((subject, texts));

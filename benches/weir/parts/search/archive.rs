@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use rusqlite::{Connection, OpenFlags};
@@ -16,6 +16,9 @@ use crate::process::{Server, command};
 use crate::question::Question;
 use crate::upload::{begin, end};
 use crate::world::World;
+
+/// Between two looks whether everything is indexed: looking is a search, too.
+const LOOKING: Duration = Duration::from_millis(20);
 
 pub struct Archive {
     pub house: PathBuf,
@@ -99,6 +102,7 @@ fn wait_for_index(server: &Server) -> anyhow::Result<()> {
         let through = through.as_str().context("no position")?;
         let found = client.get(&format!("/v1/search?q=through&after={through}"))?.json()?;
         indexing = found["indexing"] == true || found["indexed_through"] != through;
+        std::thread::sleep(LOOKING);
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! What streams notice of searches, and of everything being indexed anew beside them. So few streams that the machine is
-//! not full without that: there the goal would speak of the scheduler.
+//! not full without that: there the goal would speak of the scheduler. What is asked is made up before.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -21,6 +21,12 @@ const SEARCHES: u32 = 50;
 
 pub fn run(world: &World) -> anyhow::Result<Vec<Row>> {
     let archive = Archive::open(world)?;
+    let questions: Vec<_> = (0..SEARCHES * u32::try_from(WINDOW.as_secs())?)
+        .map(|number| {
+            let kind = Kind::ALL[number as usize % Kind::ALL.len()];
+            Question::draw(&archive.corpus, kind, number.into())
+        })
+        .collect();
     let stream = |meanwhile: &dyn Fn(Duration) -> anyhow::Result<()>| -> anyhow::Result<Counted> {
         Ok(world.stream_while(&archive.server, STREAMS, "paced-50", meanwhile, WINDOW)?.counted)
     };
@@ -30,11 +36,11 @@ pub fn run(world: &World) -> anyhow::Result<Vec<Row>> {
             std::thread::sleep(window);
             Ok(())
         })?);
-        searched.push(stream(&|window| search(&archive, window))?);
+        searched.push(stream(&|window| search(&archive, &questions, window))?);
         let over = AtomicBool::new(false);
         indexed.push(std::thread::scope(|scope| {
             let indexing = scope.spawn(|| archive.rebuild_until(&over));
-            let counted = stream(&|window| search(&archive, window));
+            let counted = stream(&|window| search(&archive, &questions, window));
             over.store(true, Ordering::Relaxed);
             indexing.join().expect("it does not panic")?;
             counted
@@ -56,16 +62,17 @@ pub fn run(world: &World) -> anyhow::Result<Vec<Row>> {
     ])
 }
 
-fn search(archive: &Archive, window: Duration) -> anyhow::Result<()> {
-    let (began, mut number) = (Instant::now(), 0);
+fn search(archive: &Archive, questions: &[Question], window: Duration) -> anyhow::Result<()> {
+    let (began, mut asked) = (Instant::now(), 0);
     let mut askers = Askers::new(archive);
-    while began.elapsed() < window {
-        let kind = Kind::ALL[number as usize % Kind::ALL.len()];
-        let question = Question::draw(&archive.corpus, kind, number.into());
+    for question in questions.iter().cycle() {
         // While the index is made anew, not everything is found.
-        askers.search(&question)?;
-        number += 1;
-        let due = began + Duration::from_secs(1) * number / SEARCHES;
+        askers.search(question)?;
+        asked += 1;
+        let due = began + Duration::from_secs(1) * asked / SEARCHES;
+        if due > began + window {
+            break;
+        }
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
     }
     Ok(())
