@@ -1,11 +1,12 @@
 //! What is read of each match: values beside the words, in columns.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tantivy::SegmentReader;
 use tantivy::columnar::ColumnValues;
 use tantivy::index::SegmentId;
 
+use super::conversations::Conversations;
 use super::index::Error;
 
 pub mod name {
@@ -29,6 +30,7 @@ pub struct Columns {
     pub kind: Arc<dyn ColumnValues<u64>>,
     pub language: Arc<dyn ColumnValues<u64>>,
     pub at: Arc<dyn ColumnValues<i64>>,
+    conversations: OnceLock<Conversations>,
 }
 
 impl Columns {
@@ -44,6 +46,12 @@ impl Columns {
             kind: column(name::KIND)?,
             language: column(name::LANGUAGE)?,
             at: fast.i64(name::AT)?.values,
+            conversations: OnceLock::new(),
         })
+    }
+
+    /// What belongs to which; found out when it is first asked for.
+    pub fn conversations(&self) -> &Conversations {
+        self.conversations.get_or_init(|| Conversations::of(self.conversation.as_ref()))
     }
 }

@@ -134,7 +134,7 @@ fn schema() -> (Schema, Fields) {
         tool: builder.add_text_field("tool", STRING),
         subject: builder.add_u64_field(name::SUBJECT, INDEXED | FAST),
         subject_high: builder.add_u64_field(name::SUBJECT_HIGH, FAST),
-        conversation: builder.add_u64_field(name::CONVERSATION, INDEXED | FAST),
+        conversation: builder.add_u64_field(name::CONVERSATION, FAST),
         conversation_high: builder.add_u64_field(name::CONVERSATION_HIGH, FAST),
         kind: builder.add_u64_field(name::KIND, FAST),
         language: builder.add_u64_field(name::LANGUAGE, FAST),
@@ -238,6 +238,10 @@ impl Index {
         self.reader.reload()?;
         let before = self.committed();
         let now = Committed::of(self.reader.searcher(), &before.columns)?;
+        // No search need do that.
+        for columns in &now.columns {
+            columns.conversations();
+        }
         self.committed.store(Arc::new(now));
         Ok(())
     }

@@ -5,6 +5,7 @@ mod analyzer;
 mod bits;
 mod columns;
 mod compile;
+mod conversations;
 mod directory;
 mod find;
 mod index;

@@ -6,22 +6,18 @@ use std::sync::Arc;
 use lru::LruCache;
 use parking_lot::Mutex;
 use tantivy::index::SegmentId;
-use tantivy::schema::{Field, IndexRecordOption, Term};
-use tantivy::{DocId, DocSet, SegmentReader, TERMINATED, TantivyError};
+use tantivy::{DocId, SegmentReader};
 
 use super::analyzer::Language;
 use super::bits::Bits;
 use super::columns::Columns;
-use super::index::Error;
 use crate::chat::searchable::{Reach, Sees};
+use crate::priority::give_way;
 
 /// Bytes that are kept.
 const KEPT: usize = 32 << 20;
 
-/// Texts that are read at a time.
-const STRETCH: u32 = 1024;
-
-/// Up to so many conversations are looked up in the index, each by itself.
+/// What is seen of up to so many conversations is not kept.
 pub const FEW: usize = 64;
 
 /// Of one piece.
@@ -59,55 +55,34 @@ impl Seen {
         self.bits.bytes() + 2 * size_of::<Self>()
     }
 
-    /// Of one reach, by a look at every text.
+    /// Of one reach.
     fn by(reach: &Reach, segment: &SegmentReader, columns: &Columns) -> Self {
-        let mut seen = Self::nothing(segment);
-        let mut values = [0; STRETCH as usize];
-        let mut last = (0, reach.sees(0));
-        for from in (0..segment.max_doc()).step_by(STRETCH as usize) {
-            let values = &mut values[..STRETCH.min(segment.max_doc() - from) as usize];
-            columns.conversation.get_range(from.into(), values);
-            for (doc, conversation) in (from..).zip(values.iter()) {
-                // What was said in one conversation stands together, mostly.
-                if *conversation != last.0 {
-                    last = (*conversation, reach.sees(*conversation));
-                }
-                seen.see(doc, last.1, columns);
-            }
+        let there = columns.conversations();
+        let of = |conversation| (conversation, reach.sees(conversation));
+        match reach.len() < there.len() {
+            true => Self::of(reach.all().map(of), segment, columns),
+            false => Self::of(there.all().map(of), segment, columns),
         }
+    }
+
+    /// Of these conversations.
+    pub fn of(
+        conversations: impl Iterator<Item = (u64, Sees)>,
+        segment: &SegmentReader,
+        columns: &Columns,
+    ) -> Self {
+        let mut seen = Self::nothing(segment);
+        seen.see_all(conversations, columns);
         seen
     }
 
-    /// Of a few conversations, which are looked for in the index.
-    pub fn in_few(
-        conversations: &[(u64, Sees)],
-        field: Field,
-        segment: &SegmentReader,
-        columns: &Columns,
-    ) -> Result<Self, Error> {
-        let mut seen = Self::nothing(segment);
-        seen.look_up(conversations, field, segment, columns)?;
-        Ok(seen)
-    }
-
-    fn look_up(
-        &mut self,
-        conversations: &[(u64, Sees)],
-        field: Field,
-        segment: &SegmentReader,
-        columns: &Columns,
-    ) -> Result<(), Error> {
-        let index = segment.inverted_index(field)?;
+    fn see_all(&mut self, conversations: impl Iterator<Item = (u64, Sees)>, columns: &Columns) {
         for (conversation, sees) in conversations {
-            let term = Term::from_field_u64(field, *conversation);
-            let read = index.read_postings(&term, IndexRecordOption::Basic).map_err(TantivyError::from)?;
-            let Some(mut texts) = read else { continue };
-            while texts.doc() != TERMINATED {
-                self.see(texts.doc(), *sees, columns);
-                texts.advance();
+            for doc in columns.conversations().texts_of(conversation) {
+                self.see(*doc, sees, columns);
             }
+            give_way();
         }
-        Ok(())
     }
 }
 
@@ -126,47 +101,34 @@ impl Default for Shown {
 
 impl Shown {
     /// What is in any of the reaches.
-    pub fn of(
-        &self,
-        reaches: &[Arc<Reach>],
-        field: Field,
-        segment: &SegmentReader,
-        columns: &Columns,
-    ) -> Result<Seen, Error> {
+    pub fn of(&self, reaches: &[Arc<Reach>], segment: &SegmentReader, columns: &Columns) -> Seen {
         let mut all = Seen::nothing(segment);
         for reach in reaches {
-            all.add(self.find(reach, field, segment, columns)?.as_ref());
+            all.add(self.find(reach, segment, columns).as_ref());
         }
-        Ok(all)
+        all
     }
 
-    fn find(
-        &self,
-        reach: &Reach,
-        field: Field,
-        segment: &SegmentReader,
-        columns: &Columns,
-    ) -> Result<Arc<Seen>, Error> {
+    fn find(&self, reach: &Reach, segment: &SegmentReader, columns: &Columns) -> Arc<Seen> {
         let key = (reach.id(), segment.segment_id());
         if let Some(seen) = self.0.lock().seen.get(&key) {
-            return Ok(Arc::clone(seen));
+            return Arc::clone(seen);
         }
         // Most that changes is a conversation more.
-        let grown = reach.grown().filter(|grown| grown.added.len() <= FEW);
-        let before = grown.and_then(|grown| {
+        let before = reach.grown().and_then(|grown| {
             let seen = self.0.lock().take((grown.from, segment.segment_id()))?;
             Some((seen, &grown.added))
         });
         let seen = match before {
             Some((seen, added)) => {
                 let mut seen = Arc::unwrap_or_clone(seen);
-                seen.look_up(added, field, segment, columns)?;
+                seen.see_all(added.iter().copied(), columns);
                 Arc::new(seen)
             }
             None => Arc::new(Seen::by(reach, segment, columns)),
         };
         self.0.lock().keep(key, Arc::clone(&seen));
-        Ok(seen)
+        seen
     }
 }
 

@@ -32,10 +32,10 @@ impl Index {
             });
             let segments = committed.searcher.segment_readers().iter().zip(&committed.columns);
             let seen = segments.map(|(segment, columns)| match &few {
-                Some(few) => Seen::in_few(few, self.fields.conversation, segment, columns),
-                None => self.shown.of(&reaches, self.fields.conversation, segment, columns),
+                Some(few) => Seen::of(few.iter().copied(), segment, columns),
+                None => self.shown.of(&reaches, segment, columns),
             });
-            let seen = seen.collect::<Result<_, _>>()?;
+            let seen = seen.collect();
             Ok(View { committed, fields: self.fields, reaches, seen })
         })
     }

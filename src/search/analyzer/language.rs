@@ -6,10 +6,10 @@
 mod tests;
 mod words;
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use frostem::{Algorithm, Stemmer};
+use rustc_hash::FxHashMap;
 
 use super::fold::{Marks, fold};
 use super::runs::{Kind, LONGEST, Runs};
@@ -136,9 +136,9 @@ const AHEAD: u32 = 2;
 const LANGUAGES: usize = Language::ALL.len() + 1;
 
 /// Which languages have this small word, a bit for each.
-static SMALL_WORDS: LazyLock<HashMap<String, u32>> = LazyLock::new(|| {
+static SMALL_WORDS: LazyLock<FxHashMap<String, u32>> = LazyLock::new(|| {
     let lists = WORDS.iter().map(|(language, words)| (1 << *language as u32, words));
-    let mut table = HashMap::new();
+    let mut table = FxHashMap::default();
     for (bit, words) in lists.chain([(1 << Language::ALL.len(), &OTHER)]) {
         for word in words.split_ascii_whitespace() {
             let mut folded = String::new();

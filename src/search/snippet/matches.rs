@@ -1,6 +1,6 @@
 //! Finds what a query looks for in a text, as the index would.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use crate::search::analyzer::{Forms, Initials, Words};
 use crate::search::query::{Query, Term};
@@ -16,7 +16,7 @@ pub struct Match {
 /// The query, turned around: what each term of the index means to it.
 #[derive(Default)]
 pub struct Wanted<'q> {
-    terms: HashMap<&'q str, Meaning>,
+    terms: FxHashMap<&'q str, Meaning>,
     prefixes: Vec<(&'q str, u32)>,
     initials: Initials,
     /// The places of all phrases one after another, a bit for each.
