@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Instant;
 
 use tantivy::query::{EnableScoring, Weight};
-use tantivy::{DocId, DocSet, SegmentReader, TERMINATED};
+use tantivy::{DocId, DocSet, SeekDangerResult, SegmentReader, TERMINATED};
 
 use super::bits::Bits;
 use super::columns::Columns;
@@ -167,8 +167,8 @@ impl Search<'_> {
         let is_sparse = seen.count() * SPARSE < segment.max_doc() as usize;
         match (self.by_score, is_sparse) {
             (true, false) => self.look_at_best(weight, segment, columns),
-            (false, false) => self.look_at_all(weight, segment, columns, None),
-            (_, true) => self.look_at_all(weight, segment, columns, Some(seen)),
+            (false, false) => self.look_at_all(weight, segment, columns),
+            (_, true) => self.look_at_seen(weight, segment, columns, seen),
         }
     }
 
@@ -182,10 +182,7 @@ impl Search<'_> {
         let alive = segment.alive_bitset();
         let threshold = self.best.threshold();
         let mut look = |doc: DocId, score: f32| {
-            if self.is_late() {
-                self.cut = Cut::Yes;
-            }
-            if self.cut == Cut::No && alive.is_none_or(|alive| alive.is_alive(doc)) {
+            if !self.is_late() && alive.is_none_or(|alive| alive.is_alive(doc)) {
                 self.consider(columns, doc, &mut || score);
             }
             match self.cut {
@@ -197,30 +194,17 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// Goes from match to match, without a look at what is not shown.
+    /// Goes from match to match.
     fn look_at_all(
         &mut self,
         weight: &dyn Weight,
         segment: &SegmentReader,
         columns: &Columns,
-        shown: Option<&Bits>,
     ) -> Result<(), Error> {
         let alive = segment.alive_bitset();
         let mut matches = weight.scorer(segment, 1.0)?;
         let mut doc = matches.doc();
-        while doc != TERMINATED {
-            if self.is_late() {
-                self.cut = Cut::Yes;
-                return Ok(());
-            }
-            let next = match shown {
-                Some(shown) => shown.next(doc).unwrap_or(TERMINATED),
-                None => doc,
-            };
-            if next > doc {
-                doc = if next == TERMINATED { TERMINATED } else { matches.seek(next) };
-                continue;
-            }
+        while doc != TERMINATED && !self.is_late() {
             if alive.is_none_or(|alive| alive.is_alive(doc)) {
                 self.consider(columns, doc, &mut || matches.score());
             }
@@ -229,13 +213,47 @@ impl Search<'_> {
         Ok(())
     }
 
+    /// Goes from one that is seen to the next. Whether something matches that is not seen is never found out, where that
+    /// takes a look at it: a phrase of common words would be looked for in every text that has them.
+    fn look_at_seen(
+        &mut self,
+        weight: &dyn Weight,
+        segment: &SegmentReader,
+        columns: &Columns,
+        seen: &Bits,
+    ) -> Result<(), Error> {
+        let alive = segment.alive_bitset();
+        let Some(mut doc) = seen.next(0) else { return Ok(()) };
+        let (mut found, mut matches) = weight.scorer_danger(segment, doc, 1.0)?;
+        while !self.is_late() {
+            let from = match found {
+                SeekDangerResult::Found => {
+                    if alive.is_none_or(|alive| alive.is_alive(doc)) {
+                        self.consider(columns, doc, &mut || matches.score());
+                    }
+                    doc + 1
+                }
+                SeekDangerResult::SeekLowerBound(from) => from,
+            };
+            match seen.next(from) {
+                Some(next) => doc = next,
+                None => break,
+            }
+            found = matches.seek_danger(doc);
+        }
+        Ok(())
+    }
+
+    /// Whether time is up; a look at it now and then.
     fn is_late(&mut self) -> bool {
         self.looked = self.looked.wrapping_add(1);
-        if !self.looked.is_multiple_of(LOOKS_AT_TIME_EVERY) {
-            return false;
+        if self.looked.is_multiple_of(LOOKS_AT_TIME_EVERY) {
+            give_way();
+            if Instant::now() > self.wanted.deadline {
+                self.cut = Cut::Yes;
+            }
         }
-        give_way();
-        Instant::now() > self.wanted.deadline
+        self.cut == Cut::Yes
     }
 
     /// What costs least to look at, and what most matches fail at, comes first.

@@ -28,6 +28,9 @@ const WORDS: [&str; 14] = [
     "thimble", "umbrella", "violin", "walnut",
 ];
 
+/// Whether a text is to be found.
+type Fits = dyn Fn(&str) -> bool;
+
 /// What the test knows of a conversation.
 struct Known {
     talk: Talk,
@@ -81,14 +84,14 @@ impl World {
         self.known.iter().map(|known| self.sees(known)).collect()
     }
 
-    /// Everything with the word that a user sees.
-    fn scan(&self, shown: &[BTreeSet<MessageId>], user: usize, word: &str) -> BTreeSet<Thing> {
+    /// Everything that a user sees and whose text is as it should be.
+    fn scan(&self, shown: &[BTreeSet<MessageId>], user: usize, fits: &Fits) -> BTreeSet<Thing> {
         let mut found = BTreeSet::new();
         for (known, shown) in self.known.iter().zip(shown).filter(|(known, _)| self.reads(user, known)) {
-            if known.title.as_deref().is_some_and(|title| title.contains(word)) {
+            if known.title.as_deref().is_some_and(fits) {
                 found.insert((None, Some(known.talk.id)));
             }
-            let seen = shown.iter().filter(|id| self.texts[id].contains(word));
+            let seen = shown.iter().filter(|id| fits(&self.texts[id]));
             found.extend(seen.map(|id| (Some(*id), None)));
         }
         found
@@ -102,6 +105,21 @@ fn workspace_of(user: usize) -> usize {
 fn text(rng: &mut StdRng) -> String {
     let words: Vec<_> = (0..rng.random_range(1..4)).map(|_| *WORDS.choose(rng).unwrap()).collect();
     words.join(" ")
+}
+
+/// What is typed, and which texts it is to find.
+fn question(rng: &mut StdRng) -> (String, Box<Fits>) {
+    let (one, other) = (*WORDS.choose(rng).unwrap(), *WORDS.choose(rng).unwrap());
+    let pair = format!("{one} {other}");
+    match rng.random_range(0..4) {
+        0 => (one.to_owned(), Box::new(move |text| text.contains(one))),
+        // No two of them begin alike.
+        1 => (format!("{}*", &one[..3]), Box::new(move |text| text.contains(one))),
+        2 => (format!("\"{pair}\""), Box::new(move |text| text.contains(&pair))),
+        _ => {
+            (format!("{one} -\"{pair}\""), Box::new(move |text| text.contains(one) && !text.contains(&pair)))
+        }
+    }
 }
 
 /// Lets the users talk, share, fork, rename and delete.
@@ -232,17 +250,17 @@ async fn check_everyone(world: &World, users: &[Scope], search: &Search, rng: &m
     let places: BTreeMap<_, _> =
         world.known.iter().enumerate().map(|(place, known)| (known.talk.id, place)).collect();
     for (user, scope) in users.iter().enumerate() {
-        let word = *WORDS.choose(rng).unwrap();
-        let expected = world.scan(&shown, user, word);
+        let (query, fits) = question(rng);
+        let expected = world.scan(&shown, user, &*fits);
         let sort = if rng.random_bool(0.5) { Sort::Recent } else { Sort::Relevance };
-        let found = find(search, scope, &Ask { query: word.to_owned(), sort, ..Ask::default() }).await;
+        let found = find(search, scope, &Ask { query: query.clone(), sort, ..Ask::default() }).await;
         let things: BTreeSet<Thing> = found.iter().map(|(thing, _)| *thing).collect();
         assert_eq!(things.len(), found.len(), "nothing is found twice");
         match sort {
             Sort::Relevance if expected.len() > 200 => {
                 assert!(things.is_subset(&expected) && things.len() > 150, "the best of many");
             }
-            Sort::Relevance | Sort::Recent => assert_eq!(things, expected, "user {user}, {word}, {sort:?}"),
+            Sort::Relevance | Sort::Recent => assert_eq!(things, expected, "user {user}, {query}, {sort:?}"),
         }
         for ((message, _), through) in &found {
             let place = places[through];

@@ -37,6 +37,9 @@ pub fn run(world: &World) -> anyhow::Result<Vec<Row>> {
             Ok(())
         })?);
         searched.push(stream(&|window| search(&archive, &questions, window))?);
+    }
+    // Afterwards: what an index leaves to be written to the disk would be the next one's burden.
+    for _ in 0..RUNS {
         let over = AtomicBool::new(false);
         indexed.push(std::thread::scope(|scope| {
             let indexing = scope.spawn(|| archive.rebuild_until(&over));
