@@ -66,16 +66,15 @@ pub fn run(world: &World) -> anyhow::Result<Vec<Row>> {
 }
 
 fn search(archive: &Archive, questions: &[Question], window: Duration) -> anyhow::Result<()> {
-    let (began, mut asked) = (Instant::now(), 0);
+    let began = Instant::now();
     let mut askers = Askers::new(archive);
-    for question in questions.iter().cycle() {
-        // While the index is made anew, not everything is found.
-        askers.search(question)?;
-        asked += 1;
-        let due = began + Duration::from_secs(1) * asked / SEARCHES;
-        if due > began + window {
+    for (asked, question) in (1..).zip(questions.iter().cycle()) {
+        if began.elapsed() >= window {
             break;
         }
+        // While the index is made anew, not everything is found.
+        askers.search(question)?;
+        let due = began + Duration::from_secs(1) * asked / SEARCHES;
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
     }
     Ok(())
