@@ -69,6 +69,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0010_rules_of_approvals.sql"),
     include_str!("../../migrations/0011_search.sql"),
     include_str!("../../migrations/0012_reaches.sql"),
+    include_str!("../../migrations/0013_covering.sql"),
 ];
 
 /// The version of the tables that this program knows.

@@ -147,3 +147,22 @@ fn origin(tx: &Connection, id: ConversationId) -> Result<Option<ConversationId>,
         None => Ok(None),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tree::tests::database;
+
+    #[test]
+    fn lists_are_read_from_indexes_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = database(&dir);
+        for list in [OWN, OWN_FORKS, SHARED, SHARED_FORKS] {
+            let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {list}")).unwrap();
+            let nobody = named_params! {":workspace_id": [], ":user_id": []};
+            let plan = statement.query_map(nobody, |row| row.get::<_, String>("detail")).unwrap();
+            let plan: Vec<_> = plan.map(Result::unwrap).collect();
+            assert!(plan.iter().all(|step| step.contains("USING COVERING INDEX")), "{list}: {plan:?}");
+        }
+    }
+}
