@@ -4,7 +4,7 @@
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use rusqlite::{Connection, named_params};
+use rusqlite::{CachedStatement, Connection, named_params};
 use rustc_hash::FxHashMap;
 
 use super::conversation::{self, may_read};
@@ -23,10 +23,18 @@ pub struct Sight<'a> {
     tx: &'a Connection,
     scope: &'a Scope,
     reaches: Vec<Arc<Reach>>,
+    statements: Statements<'a>,
     known: FxHashMap<ConversationId, Option<Known>>,
     titles: FxHashMap<ConversationId, Option<Titled>>,
     found: FxHashMap<(ConversationId, MessageId), Option<Found>>,
     nodes: FxHashMap<MessageId, Option<Node>>,
+}
+
+/// What is asked for each thing that was found.
+struct Statements<'a> {
+    titled: CachedStatement<'a>,
+    known: CachedStatement<'a>,
+    placed: CachedStatement<'a>,
 }
 
 /// Where something was found.
@@ -46,6 +54,13 @@ struct Known {
     /// Some of its branches are deleted.
     pruned: bool,
     is_fork: bool,
+}
+
+/// Where a message stands.
+struct Placed {
+    node: Node,
+    /// None of its conversation stands beside it.
+    is_alone: bool,
 }
 
 /// What of a conversation takes one look at its row.
@@ -87,6 +102,11 @@ impl<'a> Sight<'a> {
             tx,
             scope,
             reaches: seen,
+            statements: Statements {
+                titled: tx.prepare_cached(TITLED)?,
+                known: tx.prepare_cached(KNOWN)?,
+                placed: tx.prepare_cached(PLACED)?,
+            },
             known: FxHashMap::default(),
             titles: FxHashMap::default(),
             found: FxHashMap::default(),
@@ -120,7 +140,8 @@ impl<'a> Sight<'a> {
     }
 
     fn find_message(&mut self, id: ConversationId, message: MessageId) -> Result<Option<Found>, Error> {
-        let Some(node) = self.node(message)? else { return Ok(None) };
+        let Some(placed) = self.placed(message)? else { return Ok(None) };
+        let node = placed.node;
         let forks: Vec<_> = self.reaches.iter().flat_map(|reach| reach.forks_of(id.low())).copied().collect();
         for through in std::iter::once(id).chain(forks) {
             // What is not read is not known.
@@ -129,7 +150,7 @@ impl<'a> Sight<'a> {
             if !whole && !tree::visible(self.tx, through, &node)? {
                 continue;
             }
-            let on_current_path = self.is_on_path(&known, &node)?;
+            let on_current_path = self.is_on_path(&known, &placed)?;
             return Ok(Some(Found { conversation_id: through, title: known.title, on_current_path }));
         }
         Ok(None)
@@ -142,7 +163,7 @@ impl<'a> Sight<'a> {
         }
         let titled = match self.titles.entry(id) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => place.insert(read(self.tx, self.scope, TITLED, id, |row| {
+            Entry::Vacant(place) => place.insert(read(&mut self.statements.titled, self.scope, id, |row| {
                 Ok(Titled { title: row.get("title")?, pruned: row.get("pruned")? })
             })?),
         };
@@ -150,12 +171,13 @@ impl<'a> Sight<'a> {
     }
 
     /// Whether a message that is seen in a conversation is above its head, or its head.
-    fn is_on_path(&mut self, known: &Known, node: &Node) -> Result<bool, Error> {
+    fn is_on_path(&mut self, known: &Known, placed: &Placed) -> Result<bool, Error> {
+        let node = &placed.node;
         match known.head {
             None => Ok(false),
             Some(head) if head.depth <= node.depth => Ok(head.id == node.id),
             // Most have no branches here: then there is no other way up.
-            Some(_) if !known.is_fork && self.is_alone(node)? => Ok(true),
+            Some(_) if !known.is_fork && placed.is_alone => Ok(true),
             Some(head) => {
                 let above = tree::climb(head, node.depth, |id| self.node(id))?;
                 Ok(above.is_some_and(|found| found.id == node.id))
@@ -163,12 +185,11 @@ impl<'a> Sight<'a> {
         }
     }
 
-    fn is_alone(&self, node: &Node) -> Result<bool, Error> {
-        let abreast: i64 = self.tx.prepare_cached(ABREAST)?.query_row(
-            named_params! {":id": node.conversation_id.as_bytes(), ":depth": node.depth.cast_signed()},
-            |row| row.get(0),
-        )?;
-        Ok(abreast == 1)
+    fn placed(&mut self, id: MessageId) -> Result<Option<Placed>, Error> {
+        let mut rows = self.statements.placed.query(named_params! {":id": id.as_bytes()})?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let row = Row::new(row, "messages", "id");
+        Ok(Some(Placed { node: Node::from_row(&row, id)?, is_alone: row.get("is_alone")? }))
     }
 
     /// The texts that belong to a message, as they are now, whoever sees them.
@@ -204,7 +225,7 @@ impl<'a> Sight<'a> {
     fn know(&mut self, id: ConversationId) -> Result<Option<&Known>, Error> {
         let known = match self.known.entry(id) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => place.insert(read(self.tx, self.scope, KNOWN, id, |row| {
+            Entry::Vacant(place) => place.insert(read(&mut self.statements.known, self.scope, id, |row| {
                 let (title, is_fork, pruned) = (row.get("title")?, row.get("is_fork")?, row.get("pruned")?);
                 let head: Option<MessageId> = row.opt_id("head")?;
                 let head = head.map(|id| Node::from_row(row, id)).transpose()?;
@@ -217,16 +238,14 @@ impl<'a> Sight<'a> {
 
 /// Of a conversation that the scope reads.
 fn read<T>(
-    tx: &Connection,
+    statement: &mut CachedStatement<'_>,
     scope: &Scope,
-    what: &str,
     id: ConversationId,
     of: impl FnOnce(&Row<'_>) -> Result<T, Error>,
 ) -> Result<Option<T>, Error> {
     if !scope.reaches(id) {
         return Ok(None);
     }
-    let mut statement = tx.prepare_cached(what)?;
     let mut rows = statement.query(named_params! {
     ":id": id.as_bytes(), ":workspace_id": scope.workspace_id.as_bytes(),
     ":user_id": scope.user_id.as_bytes()})?;
@@ -236,9 +255,12 @@ fn read<T>(
 const LAST_QUESTION: &str = "
     SELECT max(id) AS id FROM messages WHERE conversation_id = :id AND role = 'user'";
 
-/// How many messages of a conversation are at a depth; two are enough to know.
-const ABREAST: &str = "
-    SELECT count(*) FROM (SELECT 1 FROM messages WHERE conversation_id = :id AND depth = :depth LIMIT 2)";
+const PLACED: &str = "
+    SELECT id, conversation_id, parent_id, depth, jump_id,
+           (SELECT count(*) FROM (SELECT 1 FROM messages beside
+                                  WHERE beside.conversation_id = m.conversation_id AND beside.depth = m.depth
+                                  LIMIT 2)) = 1 AS is_alone
+    FROM messages m WHERE id = :id";
 
 const TITLED: &str = concat!(
     "SELECT c.id, c.title, EXISTS (SELECT 1 FROM deleted_branches d WHERE d.conversation_id = c.id) AS pruned
