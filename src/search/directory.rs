@@ -1,17 +1,19 @@
 //! The files of the index, mapped into memory by the library. Its threads that merge pieces are made within it, and open
 //! files here: that is where they step back, so that neither a stream waits for them nor a message that is said meanwhile.
+//! Whoever writes one lets others go first all the time.
 
-use std::io;
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use tantivy::TantivyError;
 use tantivy::directory::error::{DeleteError, LockError, OpenReadError, OpenWriteError};
 use tantivy::directory::{
-    Directory, DirectoryLock, FileHandle, Lock, MmapDirectory, WatchCallback, WatchHandle, WritePtr,
+    AntiCallToken, Directory, DirectoryLock, FileHandle, Lock, MmapDirectory, TerminatingWrite,
+    WatchCallback, WatchHandle, WritePtr,
 };
 
-use crate::priority::step_back;
+use crate::priority::{give_way, step_back};
 
 /// What the library calls those threads, up to a number.
 const MERGES: &str = "merge_thread";
@@ -30,7 +32,7 @@ impl Directory for Mapped {
         if std::thread::current().name().is_some_and(|name| name.starts_with(MERGES)) {
             step_back();
         }
-        self.0.open_write(path)
+        Ok(BufWriter::new(Box::new(Courteous(self.0.open_write(path)?))))
     }
 
     fn get_file_handle(&self, path: &Path) -> Result<Arc<dyn FileHandle>, OpenReadError> {
@@ -63,5 +65,25 @@ impl Directory for Mapped {
 
     fn watch(&self, callback: WatchCallback) -> tantivy::Result<WatchHandle> {
         self.0.watch(callback)
+    }
+}
+
+/// Between two stretches of what is written, others go first.
+struct Courteous(WritePtr);
+
+impl Write for Courteous {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        give_way();
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl TerminatingWrite for Courteous {
+    fn terminate_ref(&mut self, token: AntiCallToken) -> io::Result<()> {
+        self.0.terminate_ref(token)
     }
 }
