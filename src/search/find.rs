@@ -7,12 +7,14 @@ use std::time::Instant;
 use tantivy::query::{EnableScoring, Weight};
 use tantivy::{DocId, DocSet, SeekDangerResult, SegmentReader, TERMINATED};
 
+use super::analyzer::Language;
 use super::bits::Bits;
 use super::columns::Columns;
 use super::compile::{Compiled, compile};
 use super::index::{Committed, Error, unbroken};
 use super::query::Query;
 use super::rarity::Rarity;
+use super::shown::Seen;
 use super::view::View;
 use super::write::unpacked;
 use crate::chat::message::Role;
@@ -80,6 +82,8 @@ pub struct Candidate {
     pub role: Option<Role>,
     pub conversation_id: ConversationId,
     pub at: Timestamp,
+    /// Of the text.
+    pub language: Option<Language>,
     /// BM25, `k1` 1.2 and `b` 0.75.
     pub score: f32,
 }
@@ -135,7 +139,7 @@ impl View {
             let mut search = Search { view: self, wanted, eyes, by_score, best, looked: 0, cut: Cut::No };
             for ((segment, columns), seen) in searcher.segment_readers().iter().zip(columns).zip(&self.seen) {
                 give_way();
-                search.look_through(weight.as_ref(), segment, columns, &seen.bits)?;
+                search.look_through(weight.as_ref(), segment, columns, seen)?;
             }
             Ok((search.best.into_sorted(), search.cut))
         })
@@ -159,16 +163,16 @@ impl Search<'_> {
         weight: &dyn Weight,
         segment: &SegmentReader,
         columns: &Columns,
-        seen: &Bits,
+        seen: &Seen,
     ) -> Result<(), Error> {
         if self.cut == Cut::Yes {
             return Ok(());
         }
-        let is_sparse = seen.count() * SPARSE < segment.max_doc() as usize;
+        let is_sparse = seen.count * SPARSE < segment.max_doc() as usize;
         match (self.by_score, is_sparse) {
             (true, false) => self.look_at_best(weight, segment, columns),
             (false, false) => self.look_at_all(weight, segment, columns),
-            (_, true) => self.look_at_seen(weight, segment, columns, seen),
+            (_, true) => self.look_at_seen(weight, segment, columns, &seen.bits),
         }
     }
 
@@ -290,6 +294,7 @@ impl Search<'_> {
             role,
             conversation_id: ConversationId::from_halves(columns.conversation_high.get_val(doc), low),
             at,
+            language: Language::of_number(columns.language.get_val(doc)),
             score: score(),
         };
         if self.eyes.leaves_out(&candidate) {

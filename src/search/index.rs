@@ -113,7 +113,7 @@ pub(super) struct Fields {
     pub conversation_high: Field,
     /// Of the text, and the role: one number.
     pub kind: Field,
-    /// From 1 on, in the order of [`Language::ALL`]; 0 where none is known.
+    /// As [`Language::number`](analyzer::Language::number) has it.
     pub language: Field,
     pub at: Field,
     pub digest: Field,

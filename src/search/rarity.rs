@@ -32,7 +32,7 @@ impl<'a> Rarity<'a> {
     pub fn among(view: &'a View) -> Self {
         let Committed { searcher, columns } = view.committed.as_ref();
         let segments = searcher.segment_readers();
-        let all: usize = view.seen.iter().map(|seen| seen.bits.count()).sum();
+        let all: usize = view.seen.iter().map(|seen| seen.count).sum();
         let step = if all > ALL { all.div_ceil(SAMPLE) } else { 1 };
         let mut skip = 0;
         let sample: Vec<Vec<DocId>> = view

@@ -25,13 +25,15 @@ pub const FEW: usize = 64;
 pub struct Seen {
     /// The texts of conversations of which something is seen.
     pub bits: Bits,
+    /// How many those are.
+    pub count: usize,
     /// Where all is seen: how many texts are in no known language, and in each of [`Language::ALL`].
     pub languages: [u32; Language::ALL.len() + 1],
 }
 
 impl Seen {
     fn nothing(segment: &SegmentReader) -> Self {
-        Self { bits: Bits::none(segment.max_doc()), languages: [0; _] }
+        Self { bits: Bits::none(segment.max_doc()), count: 0, languages: [0; _] }
     }
 
     fn see(&mut self, doc: DocId, sees: Sees, columns: &Columns) {
@@ -47,6 +49,7 @@ impl Seen {
 
     fn add(&mut self, other: &Self) {
         self.bits.add(&other.bits);
+        self.count = self.bits.count();
         self.languages.iter_mut().zip(other.languages).for_each(|(count, more)| *count += more);
     }
 
@@ -83,6 +86,7 @@ impl Seen {
             }
             give_way();
         }
+        self.count = self.bits.count();
     }
 }
 
@@ -101,12 +105,13 @@ impl Default for Shown {
 
 impl Shown {
     /// What is in any of the reaches.
-    pub fn of(&self, reaches: &[Arc<Reach>], segment: &SegmentReader, columns: &Columns) -> Seen {
-        let mut all = Seen::nothing(segment);
-        for reach in reaches {
-            all.add(self.find(reach, segment, columns).as_ref());
-        }
-        all
+    pub fn of(&self, reaches: &[Arc<Reach>], segment: &SegmentReader, columns: &Columns) -> Arc<Seen> {
+        let each = reaches.iter().map(|reach| self.find(reach, segment, columns));
+        let all = each.filter(|seen| seen.count > 0).reduce(|mut all, seen| {
+            Arc::make_mut(&mut all).add(&seen);
+            all
+        });
+        all.unwrap_or_else(|| Arc::new(Seen::nothing(segment)))
     }
 
     fn find(&self, reach: &Reach, segment: &SegmentReader, columns: &Columns) -> Arc<Seen> {

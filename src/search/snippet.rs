@@ -10,6 +10,7 @@ mod tests;
 mod window;
 mod written;
 
+use super::analyzer::Language;
 use super::query::Query;
 use excerpt::around;
 use matches::Wanted;
@@ -39,8 +40,13 @@ impl<'q> Highlighter<'q> {
     /// The snippet of `text` with most of what is looked for, of at most `room` characters. `None` where the text has
     /// nothing of it.
     pub fn snippet(&self, text: &str, room: usize) -> Option<Snippet> {
+        self.snippet_in(text, Language::of(text), room)
+    }
+
+    /// Where it is known in which language the text is.
+    pub fn snippet_in(&self, text: &str, language: Option<Language>, room: usize) -> Option<Snippet> {
         let room = room.saturating_sub(2); // for what says that the text goes on
-        let matches = self.0.matches(text);
+        let matches = self.0.matches(text, language);
         let stretch = around(text, best_window(text, &matches, room)?, room);
         let (text, highlights) = written(text, stretch, &matches, MOST_HIGHLIGHTS);
         Some(Snippet { text, highlights, matches: matches.len() })
@@ -48,6 +54,6 @@ impl<'q> Highlighter<'q> {
 
     /// Whether the text has anything of what is looked for.
     pub fn finds_any(&self, text: &str) -> bool {
-        !self.0.matches(text).is_empty()
+        !self.0.matches(text, Language::of(text)).is_empty()
     }
 }

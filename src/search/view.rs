@@ -16,7 +16,7 @@ pub struct View {
     pub(super) fields: Fields,
     reaches: Vec<Arc<Reach>>,
     /// Of each piece.
-    pub(super) seen: Vec<Seen>,
+    pub(super) seen: Vec<Arc<Seen>>,
 }
 
 impl Index {
@@ -32,7 +32,7 @@ impl Index {
             });
             let segments = committed.searcher.segment_readers().iter().zip(&committed.columns);
             let seen = segments.map(|(segment, columns)| match &few {
-                Some(few) => Seen::of(few.iter().copied(), segment, columns),
+                Some(few) => Arc::new(Seen::of(few.iter().copied(), segment, columns)),
                 None => self.shown.of(&reaches, segment, columns),
             });
             let seen = seen.collect();
@@ -49,7 +49,7 @@ impl View {
         let is_rare = |language: usize| count(language).saturating_mul(RARE) < all.max(1);
         (1..=Language::ALL.len())
             .filter(|language| !is_rare(*language))
-            .map(|language| Language::ALL[language - 1])
+            .filter_map(|language| Language::of_number(language as u64))
             .collect()
     }
 

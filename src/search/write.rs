@@ -114,8 +114,7 @@ impl Writer {
         document.add_u64(fields.subject_high, high);
         document.add_u64(fields.conversation, text.conversation_id.low());
         document.add_u64(fields.conversation_high, text.conversation_id.high());
-        let language = Language::of(&text.text).map_or(0, |language| language as u64 + 1);
-        document.add_u64(fields.language, language);
+        document.add_u64(fields.language, Language::number(Language::of(&text.text)));
         document.add_u64(fields.kind, packed(text.kind, text.role));
         document.add_i64(fields.at, text.at.millis());
         document.add_u64(fields.digest, digest(subject, text));

@@ -282,7 +282,9 @@ impl Looking<'_, '_> {
             (TextKind::Title, _) | (_, None) => {
                 seen.title.as_deref().and_then(|title| self.words.snippet(title, SNIPPET))
             }
-            (TextKind::Message, Some(id)) => self.words.snippet(&self.sight.said(id)?, SNIPPET),
+            (TextKind::Message, Some(id)) => {
+                self.words.snippet_in(&self.sight.said(id)?, candidate.language, SNIPPET)
+            }
             (TextKind::Call | TextKind::File | TextKind::Branch, Some(id)) => {
                 let mut texts = self.sight.texts(id)?;
                 // The name of a branch is its conversation's alone.

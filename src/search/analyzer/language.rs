@@ -76,6 +76,17 @@ impl Language {
         tally.verdict()
     }
 
+    /// In a column of the index: from 1 on, in the order of [`Language::ALL`]; 0 where none is known.
+    pub fn number(language: Option<Language>) -> u64 {
+        language.map_or(0, |language| language as u64 + 1)
+    }
+
+    /// Which one [`Language::number`] was told of.
+    pub fn of_number(number: u64) -> Option<Language> {
+        let place = usize::try_from(number).ok()?.checked_sub(1)?;
+        Language::ALL.get(place).copied()
+    }
+
     /// Its name in English.
     pub const fn name(self) -> &'static str {
         match self {

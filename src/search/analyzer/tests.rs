@@ -324,7 +324,7 @@ proptest! {
     fn initials_leave_out_nothing_that_is_asked_for(text in any_text(), initials in "\\PC{1,3}") {
         let mut set = Initials::default();
         initials.chars().for_each(|c| set.insert(c));
-        let (mut all, mut some) = (Words::new(&text), Words::beginning_with(&text, set));
+        let (mut all, mut some) = (Words::new(&text), Words::beginning_with(&text, Language::of(&text), set));
         let (mut all_forms, mut some_forms) = (Forms::default(), Forms::default());
         while all.next(&mut all_forms) {
             prop_assert!(some.next(&mut some_forms));

@@ -19,7 +19,12 @@ pub struct Words<'t> {
 
 impl<'t> Words<'t> {
     pub fn new(text: &'t str) -> Words<'t> {
-        Words { stems: Language::of(text).map(Stems::new), ..Words::exact(text) }
+        Words::of(text, Language::of(text))
+    }
+
+    /// Where its language is known.
+    fn of(text: &'t str, language: Option<Language>) -> Words<'t> {
+        Words { stems: language.map(Stems::new), ..Words::exact(text) }
     }
 
     /// Without stems.
@@ -28,8 +33,8 @@ impl<'t> Words<'t> {
     }
 
     /// Leaves out forms that don't begin with one of `initials`, where that is seen at a glance.
-    pub fn beginning_with(text: &'t str, initials: Initials) -> Words<'t> {
-        let words = Words::new(text);
+    pub fn beginning_with(text: &'t str, language: Option<Language>, initials: Initials) -> Words<'t> {
+        let words = Words::of(text, language);
         let any_initial = words.stems.as_ref().is_some_and(Stems::change_initials);
         Words { initials: if any_initial { Initials::ALL } else { initials }, ..words }
     }

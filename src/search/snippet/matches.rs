@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::search::analyzer::{Forms, Initials, Words};
+use crate::search::analyzer::{Forms, Initials, Language, Words};
 use crate::search::query::{Query, Term};
 
 /// A stretch of the text, in bytes, and which conditions of the query it meets, a bit for each.
@@ -45,8 +45,8 @@ impl<'q> Wanted<'q> {
     }
 
     /// What the text has of it, in the order of its beginnings.
-    pub fn matches(&self, text: &str) -> Vec<Match> {
-        let mut words = Words::beginning_with(text, self.initials.clone());
+    pub fn matches(&self, text: &str, language: Option<Language>) -> Vec<Match> {
+        let mut words = Words::beginning_with(text, language, self.initials.clone());
         let mut forms = Forms::default();
         let mut phrases = Phrases::default();
         let mut found = Vec::new();
