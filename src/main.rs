@@ -21,6 +21,10 @@ use weir::runtime::search::Checked;
 use weir::scope::{Permission, WorkspaceRole};
 use weir::server;
 
+/// What is freed goes back to the system: after a large import, glibc's keeps a gigabyte for good.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// A chat-agent backend: conversations as durable logs that stream and resume.
 #[derive(Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
