@@ -16,101 +16,24 @@ use super::batch::Batch;
 use super::compaction::{self, Summary, Wanted};
 use super::effect::{self, Said};
 use super::live::Live;
+use super::mail::{CompactionReply, MAILBOX, Mail, Order};
 use super::open_text::OpenTexts;
 use super::registry::Vacancy;
 use super::running::Share;
 use super::{Bounds, Error, Receipt, Shared, question, subagent, title, tool};
-use crate::chat::compaction::Compaction;
 use crate::chat::conversation::{Command, Conversation, ConversationChanges, Doomed, Refusal};
 use crate::chat::event::{Entry, Event, Problem, Seq};
 use crate::chat::message::Opaque;
 use crate::chat::question::Answer;
 use crate::chat::turn::{CallFailure, Effect, Ending, Fence, Input, Judgement, Wake};
-use crate::clock::Timestamp;
-use crate::id::{CallId, ConversationId, MessageId, QuestionId, TurnId, UserId};
-use crate::scope::Caller;
-use crate::store::{self, Branch, IdempotencyKey, KeyScope, Lane, Record};
-
-/// Mails that wait while a commit is in flight; a model that is faster waits in turn.
-pub(super) const MAILBOX: usize = 128;
+use crate::id::{CallId, ConversationId, MessageId, QuestionId, TurnId};
+use crate::store::{self, Branch, Lane, Record};
 
 /// An actor with nothing to do for so long goes to sleep.
 const SLEEPS_AFTER: Duration = Duration::from_secs(30);
 
 /// A full disk is probed again so often.
 const PROBE_FULL: Duration = Duration::from_secs(1);
-
-pub(super) enum Mail {
-    Command {
-        /// Boxed: most mails are a few words of a model's.
-        order: Box<Order>,
-        reply: oneshot::Sender<Result<Receipt, Error>>,
-    },
-    Model {
-        turn_id: TurnId,
-        fence: Fence,
-        said: Said,
-    },
-    /// What a turn waited for: a policy's word, a tool's end, its time. It happens once, so it waits for the disk.
-    Input {
-        turn_id: TurnId,
-        input: Input,
-    },
-    /// Summarise the beginning of a path, beside everything else.
-    Compact {
-        wanted: Box<Wanted>,
-        reply: Option<CompactionReply>,
-    },
-    Compacted(Result<Summary, Error>),
-    /// A name for a conversation that has none.
-    Titled(Option<String>),
-    /// Whoever wants to write here instead asks an idle actor to fall asleep now.
-    LetGo,
-    /// Answered once everything before it is done.
-    Settle {
-        reply: oneshot::Sender<()>,
-    },
-}
-
-pub(super) type CompactionReply = oneshot::Sender<Result<Compaction, Error>>;
-
-/// A command with what its sender is told once it is durable.
-#[derive(Debug)]
-pub struct Order {
-    pub command: Command,
-    pub receipt: ReceiptOf,
-    pub idempotency: Option<Idempotency>,
-    /// For the audit.
-    pub caller: Option<Caller>,
-}
-
-impl Order {
-    /// Without ids, and without a key.
-    pub fn plain(command: Command) -> Self {
-        Self { command, receipt: ReceiptOf::default(), idempotency: None, caller: None }
-    }
-
-    pub fn asked_by(self, caller: Caller) -> Self {
-        Self { caller: Some(caller), ..self }
-    }
-}
-
-/// The ids that a receipt names; its position is known at the commit.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct ReceiptOf {
-    pub message_id: Option<MessageId>,
-    pub turn_id: Option<TurnId>,
-}
-
-/// A key under which a repeat gets the first answer.
-#[derive(Debug, Clone)]
-pub struct Idempotency {
-    pub scope: KeyScope,
-    pub user_id: UserId,
-    pub key: String,
-    /// SHA-256 of the request.
-    pub fingerprint: [u8; 32],
-}
 
 /// How an actor begins.
 pub(super) enum Origin {
@@ -237,34 +160,6 @@ async fn refuse_all(mut mailbox: mpsc::Receiver<Mail>, why: impl Fn() -> Error) 
     mailbox.close();
     while let Some(mail) = mailbox.recv().await {
         mail.refuse(why());
-    }
-}
-
-impl Mail {
-    fn wake(turn_id: TurnId, wake: Wake) -> Self {
-        let input = match wake {
-            Wake::Deadline => Input::DeadlinePassed,
-            Wake::Expiry(approval_id) => Input::ApprovalExpired { approval_id },
-            Wake::Question(question_id) => Input::QuestionExpired { question_id },
-        };
-        Self::Input { turn_id, input }
-    }
-
-    fn refuse(self, error: Error) {
-        match self {
-            // Whoever asked may be gone.
-            Self::Command { reply, .. } => drop(reply.send(Err(error))),
-            Self::Settle { reply } => {
-                let _ = reply.send(());
-            }
-            Self::Compact { reply: Some(reply), .. } => drop(reply.send(Err(error))),
-            Self::LetGo
-            | Self::Model { .. }
-            | Self::Input { .. }
-            | Self::Compact { reply: None, .. }
-            | Self::Compacted(_)
-            | Self::Titled(_) => {}
-        }
     }
 }
 
@@ -791,19 +686,5 @@ fn wants_a_turn(command: &Command) -> bool {
         | Command::Withdraw { .. }
         | Command::Update { .. }
         | Command::Delete => false,
-    }
-}
-
-impl Idempotency {
-    fn into_record(self, receipt: Receipt, at: Timestamp) -> Record {
-        Record::IdempotencyKey(IdempotencyKey {
-            scope: self.scope,
-            user_id: self.user_id,
-            key: self.key,
-            fingerprint: self.fingerprint,
-            response: serde_json::to_string(&receipt).expect("a receipt is made of JSON types"),
-            turn_id: receipt.turn_id,
-            at,
-        })
     }
 }

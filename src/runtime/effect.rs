@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use super::agent::Agent;
 use super::compaction::Wanted;
 use super::context::{Call, memories};
-use super::conversation::{CompactionReply, Mail};
+use super::mail::{CompactionReply, Mail};
 use super::reattach::Unshown;
 use super::{Shared, attached, tool};
 use crate::chat::compaction::is_futile;

@@ -6,7 +6,8 @@
 use tokio::sync::mpsc;
 
 use super::Runtime;
-use super::conversation::{MAILBOX, Mail, Origin};
+use super::conversation::Origin;
+use super::mail::{MAILBOX, Mail};
 use super::open_text::OpenTexts;
 use super::registry::Vacancy;
 use crate::chat::event::Seq;

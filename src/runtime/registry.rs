@@ -6,9 +6,10 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
-use super::conversation::{Mail, Origin};
+use super::conversation::Origin;
 use super::frame::Framer;
 use super::live::{Live, RingBudget};
+use super::mail::{MAILBOX, Mail};
 use crate::chat::event::Epoch;
 use crate::id::ConversationId;
 
@@ -56,7 +57,7 @@ impl Registry {
         if let Some(place) = places.actors.get(&id) {
             return (place.mailbox.clone(), None);
         }
-        let (sender, mailbox) = mpsc::channel(super::conversation::MAILBOX);
+        let (sender, mailbox) = mpsc::channel(MAILBOX);
         places.generations += 1;
         let generation = places.generations;
         places.actors.insert(id, Place { mailbox: sender.clone(), generation });

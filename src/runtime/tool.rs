@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
 use super::agent::Agent;
-use super::conversation::Mail;
+use super::mail::Mail;
 use super::output::{self, CallPlace};
 use super::question::{self, Answers};
 use super::{Shared, subagent};
