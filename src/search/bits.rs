@@ -15,6 +15,10 @@ impl Bits {
         self.0[doc as usize / 64] |= 1 << (doc % 64);
     }
 
+    pub fn has(&self, doc: DocId) -> bool {
+        self.0[doc as usize / 64] & 1 << (doc % 64) != 0
+    }
+
     pub fn add(&mut self, others: &Self) {
         self.0.iter_mut().zip(&others.0).for_each(|(bits, others)| *bits |= others);
     }

@@ -57,6 +57,12 @@ pub(super) fn compile(wanted: &Wanted<'_>, fields: &Fields) -> Option<Compiled> 
     Some(Compiled { query, scored, weighs })
 }
 
+/// Whatever has any of the words in that field.
+pub(super) fn anything(query: &Query, field: Field) -> Option<Box<dyn Asked>> {
+    let words: Vec<_> = query.must.iter().filter_map(|any| any_of(any, field)).collect();
+    (!words.is_empty()).then(|| union(words))
+}
+
 fn any_of(any: &AnyOf, field: Field) -> Option<Box<dyn Asked>> {
     let terms: Vec<_> = any.0.iter().filter_map(|term| one(term, field)).collect();
     (!terms.is_empty()).then(|| union(terms))

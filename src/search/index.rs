@@ -103,6 +103,8 @@ pub(super) struct Committed {
 #[derive(Clone, Copy)]
 pub(super) struct Fields {
     pub text: Field,
+    /// The words of titles once more, by themselves.
+    pub title: Field,
     pub agent: Field,
     pub model: Field,
     pub tool: Field,
@@ -127,8 +129,10 @@ fn schema() -> (Schema, Fields) {
     let words = TextFieldIndexing::default()
         .set_tokenizer(ANALYZER)
         .set_index_option(IndexRecordOption::WithFreqsAndPositions);
+    let unscored = words.clone().set_fieldnorms(false);
     let fields = Fields {
         text: builder.add_text_field("text", TextOptions::default().set_indexing_options(words)),
+        title: builder.add_text_field("title", TextOptions::default().set_indexing_options(unscored)),
         agent: builder.add_text_field("agent", STRING),
         model: builder.add_text_field("model", STRING),
         tool: builder.add_text_field("tool", STRING),

@@ -14,6 +14,7 @@ mod query;
 mod rarity;
 mod shown;
 mod snippet;
+mod titled;
 mod union;
 mod view;
 mod write;

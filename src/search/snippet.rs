@@ -51,9 +51,4 @@ impl<'q> Highlighter<'q> {
         let (text, highlights) = written(text, stretch, &matches, MOST_HIGHLIGHTS);
         Some(Snippet { text, highlights, matches: matches.len() })
     }
-
-    /// Whether the text has anything of what is looked for.
-    pub fn finds_any(&self, text: &str) -> bool {
-        !self.0.matches(text, Language::of(text)).is_empty()
-    }
 }

@@ -103,6 +103,9 @@ impl Writer {
         let (high, low) = halves(subject);
         let mut document = TantivyDocument::new();
         document.add_text(fields.text, &text.text);
+        if text.kind == TextKind::Title {
+            document.add_text(fields.title, &text.text);
+        }
         document.add_text(fields.agent, &text.agent);
         if let Some(model) = &text.model {
             document.add_text(fields.model, model);

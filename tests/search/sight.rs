@@ -208,9 +208,8 @@ async fn step(world: &mut World, users: &[Scope], store: &Store, rng: &mut StdRn
         }
         95..98 => {
             let title = text(rng);
-            known.title = Some(title.clone());
-            let changes = ConversationChanges { title: Some(Some(title)), ..Default::default() };
-            known.talk.event(Event::ConversationUpdated { changes });
+            known.talk.event(titled(&title));
+            known.title = Some(title);
         }
         _ => {
             known.deleted = true;
@@ -274,6 +273,11 @@ async fn check_everyone(world: &World, users: &[Scope], search: &Search, rng: &m
 
 fn visibility(visibility: Visibility) -> Event {
     let changes = ConversationChanges { visibility: Some(visibility), ..Default::default() };
+    Event::ConversationUpdated { changes }
+}
+
+fn titled(title: &str) -> Event {
+    let changes = ConversationChanges { title: Some(Some(title.to_owned())), ..Default::default() };
     Event::ConversationUpdated { changes }
 }
 
@@ -455,9 +459,49 @@ async fn what_others_say_changes_nothing_in_an_answer() {
         for _ in 0..100 {
             open.say("notary");
         }
-        open.committed(store).await;
+        // Under this title stands what the fork shows of it, but the fork is called something else.
+        open.event(titled("a walnut on the meadow")).committed(store).await;
         assert_eq!(answers().await, before);
     }
+}
+
+/// For whoever reads the title, and only as long as it is the title.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_under_a_title_with_a_word_of_the_query_counts_more() {
+    let Searched { store, search, .. } = &Searched::open();
+    let owner = scope();
+    let other = colleague(&owner);
+    let mut talk = Talk::new(&owner);
+    talk.create();
+    let root = talk.say("the walnut and the violin");
+    talk.event(visibility(Visibility::Workspace)).committed(store).await;
+    let mut fork = Talk::new(&other);
+    fork.create();
+    fork.event(forked(&talk, root)).committed(store).await;
+    talk.event(visibility(Visibility::Private)).committed(store).await;
+    let score = async |who: &Scope, query: &str| {
+        in_step(store, search).await;
+        let ask = Ask { query: query.to_owned(), kind: Some(TextKind::Message), ..Ask::default() };
+        let answer = search.search(who, ask, 10, None).await.unwrap();
+        assert_eq!(answer.hits.len(), 1, "{answer:?}");
+        answer.hits[0].score
+    };
+    let queries = ["walnut", "\"the violin\""];
+    let counts = async |who: &Scope| [score(who, queries[0]).await, score(who, queries[1]).await];
+    let more = |[one, two]: [f32; 2], [before, before_two]: [f32; 2]| [one > before, two > before_two];
+
+    let (own, through_fork) = (counts(&owner).await, counts(&other).await);
+    // What is written with it keeps what the index has of it until then.
+    talk.say("stone");
+    talk.event(titled("Walnuts, the violin")).committed(store).await;
+    assert_eq!(more(counts(&owner).await, own), [true, true]);
+    assert_eq!(counts(&other).await, through_fork);
+    fork.event(titled("the old violins")).committed(store).await;
+    assert_eq!(more(counts(&other).await, through_fork), [false, false]);
+    fork.event(titled("A walnut")).committed(store).await;
+    assert_eq!(more(counts(&other).await, through_fork), [true, false]);
+    talk.event(titled("The violin")).committed(store).await;
+    assert_eq!(more(counts(&owner).await, own), [false, true]);
 }
 
 /// Lists of who reads what are kept between searches: none outlives what it says.

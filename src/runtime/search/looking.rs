@@ -10,7 +10,7 @@ use super::Error;
 use super::answer::{Ask, Found, Hit, SNIPPET, Sort, best_snippet};
 use super::lists::{List, Listed};
 use super::page::Page;
-use super::rank::{HIGHEST_STANDING, best_first, standing, titled, weight};
+use super::rank::{best_first, standing, weight};
 use crate::chat::context::SEARCH;
 use crate::chat::searchable::{Subject, TextKind};
 use crate::clock::Timestamp;
@@ -114,8 +114,11 @@ impl Looking<'_, '_> {
             (candidates, cut) = self.find(order, BEST, true)?;
         }
         if by_relevance {
+            let titled = self.view.titled(self.query)?;
             for candidate in &mut candidates {
-                candidate.score *= weight(candidate, self.now);
+                let mut through = self.sight.may_be_seen_through(candidate.conversation_id);
+                let is_titled = through.any(|conversation| titled.contains(&conversation.low()));
+                candidate.score *= weight(candidate, is_titled, self.now);
             }
             candidates.sort_by(best_first);
         }
@@ -128,56 +131,40 @@ impl Looking<'_, '_> {
         Ok((List { question: self.question, relaxed, listed, rest }, cut))
     }
 
-    /// The first `wanted` or more in the order in which they are shown, and the others. The store is asked of as few as
-    /// that takes: whatever scores so little that no standing lifts it among them is not looked at. (R. Fagin et al.,
-    /// "Optimal aggregation algorithms for middleware", 2003, calls it the threshold algorithm.)
+    /// The first `wanted` or more in the order in which they are shown, and the others, of those that are given with the
+    /// best first. The store is asked of as few as that takes: no standing makes more of what is left than it is. (R. Fagin
+    /// et al., "Optimal aggregation algorithms for middleware", 2003, calls it the threshold algorithm.)
     fn first(
         &mut self,
         candidates: Vec<Candidate>,
         wanted: usize,
     ) -> Result<(Vec<Listed>, Vec<Candidate>), Error> {
-        let mut ranked: Vec<Ranked> = Vec::new();
-        let (mut rest, mut once) = (Vec::new(), HashSet::new());
-        let mut best_behind: Option<Candidate> = None;
-        let mut looking = candidates.iter();
-        for candidate in looking.by_ref() {
+        let (mut ranked, mut once) = (Vec::<Ranked>::new(), HashSet::new());
+        let mut left = candidates.into_iter();
+        let mut behind = None;
+        for candidate in left.by_ref() {
+            let worst = wanted.checked_sub(1).and_then(|last| ranked.get(last));
+            if worst.is_some_and(|worst| best_first(&worst.shown(), &candidate).is_lt()) {
+                behind = Some(candidate);
+                break;
+            }
             if once.contains(&candidate.subject) {
                 continue;
             }
-            let at_best = |standing: f32| Candidate { score: candidate.score * standing, ..*candidate };
-            let worst = wanted.checked_sub(1).and_then(|last| ranked.get(last)).map(Ranked::shown);
-            let is_behind =
-                |standing| worst.is_some_and(|worst| best_first(&worst, &at_best(standing)).is_lt());
-            let mut highest = HIGHEST_STANDING;
-            if worst.is_some() && !is_behind(highest) {
-                highest = self.highest_standing(candidate)?;
-            }
-            if is_behind(highest) {
-                best_behind = best_behind.into_iter().chain([at_best(highest)]).min_by(best_first);
-                rest.push(*candidate);
-                if highest == HIGHEST_STANDING {
-                    break;
-                }
-            } else if let Some(found) = self.rank(*candidate)? {
+            if let Some(found) = self.rank(candidate)? {
                 let place = ranked.partition_point(|better| better.is_before(&found));
                 ranked.insert(place, found);
                 once.insert(candidate.subject);
             }
         }
-        rest.extend(looking);
-        let is_ahead = |found: &Ranked| best_behind.is_none_or(|it| best_first(&found.shown(), &it).is_lt());
-        let behind = ranked.split_off(ranked.partition_point(is_ahead));
-        rest.extend(behind.into_iter().map(|found| found.candidate));
+        // What has fallen behind the best that is left is shown after it.
+        let is_ahead = |found: &Ranked| behind.is_none_or(|best| best_first(&found.shown(), &best).is_lt());
+        let fallen = ranked.split_off(ranked.partition_point(is_ahead));
+        let fallen = fallen.into_iter().map(|found| found.candidate);
         let once = subjects(ranked.iter().map(|found| &found.candidate));
-        rest.retain(|candidate| !once.contains(&candidate.subject));
+        let rest = behind.into_iter().chain(left).chain(fallen);
+        let rest = rest.filter(|candidate| !once.contains(&candidate.subject)).collect();
         Ok((listed(ranked), rest))
-    }
-
-    /// As far as it is known without a look at the message.
-    fn highest_standing(&mut self, candidate: &Candidate) -> Result<f32, Error> {
-        give_way();
-        let title = self.sight.title_of_all(candidate.conversation_id)?;
-        Ok(title.map_or(HIGHEST_STANDING, |title| titled(title, &self.words)))
     }
 
     /// The same list with nothing left behind.
@@ -208,7 +195,7 @@ impl Looking<'_, '_> {
     fn rank(&mut self, candidate: Candidate) -> Result<Option<Ranked>, Error> {
         give_way();
         let Some(seen) = seen(self.sight, &candidate)? else { return Ok(None) };
-        let score = candidate.score * standing(&candidate, &seen, &self.words);
+        let score = candidate.score * standing(&candidate, &seen);
         Ok(Some(Ranked { candidate, score, through: seen.conversation_id }))
     }
 

@@ -1,11 +1,11 @@
-//! What counts beside the words: what kind of text it is and how old, which the index knows; under which title it stands
+//! What counts beside the words: what kind of text it is, how old, and under which title it stands, which the index knows;
 //! and on which branch, which is asked of the store.
 
 use std::cmp::Ordering;
 
 use crate::chat::searchable::TextKind;
 use crate::clock::Timestamp;
-use crate::search::{Candidate, Highlighter};
+use crate::search::Candidate;
 use crate::store::Seen;
 
 /// What was said now counts so much more than what was said long ago,
@@ -17,11 +17,8 @@ const TITLED: f32 = 1.15;
 /// What is not on the way to where its conversation stands.
 const OFF_PATH: f32 = 0.9;
 
-/// No [`standing`] is more.
-pub(super) const HIGHEST_STANDING: f32 = TITLED;
-
 /// Of what the index knows.
-pub(super) fn weight(candidate: &Candidate, now: Timestamp) -> f32 {
+pub(super) fn weight(candidate: &Candidate, is_titled: bool, now: Timestamp) -> f32 {
     let kind = match candidate.kind {
         TextKind::Message => 1.0,
         // They are short, and score high by that alone.
@@ -30,18 +27,14 @@ pub(super) fn weight(candidate: &Candidate, now: Timestamp) -> f32 {
         TextKind::Call => 0.7,
     };
     let days = now.since(candidate.at).as_secs_f32() / 86_400.0;
-    kind * (1.0 + RECENCY * (-days / HALF_LIFE_DAYS).exp2())
+    let title = if is_titled { TITLED } else { 1.0 };
+    kind * title * (1.0 + RECENCY * (-days / HALF_LIFE_DAYS).exp2())
 }
 
-/// Of what the store knows.
-pub(super) fn standing(candidate: &Candidate, seen: &Seen, words: &Highlighter<'_>) -> f32 {
+/// Of what the store knows: at most 1.
+pub(super) fn standing(candidate: &Candidate, seen: &Seen) -> f32 {
     let on_path = seen.on_current_path || candidate.kind == TextKind::Title;
-    titled(seen.title.as_deref(), words) * (if on_path { 1.0 } else { OFF_PATH })
-}
-
-/// Of the title alone: what stands under it has no higher [`standing`].
-pub(super) fn titled(title: Option<&str>, words: &Highlighter<'_>) -> f32 {
-    if title.is_some_and(|title| words.finds_any(title)) { TITLED } else { 1.0 }
+    if on_path { 1.0 } else { OFF_PATH }
 }
 
 /// By the score, and among equals the newest.

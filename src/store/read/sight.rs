@@ -25,14 +25,12 @@ pub struct Sight<'a> {
     reaches: Vec<Arc<Reach>>,
     statements: Statements<'a>,
     known: FxHashMap<ConversationId, Option<Known>>,
-    titles: FxHashMap<ConversationId, Option<Titled>>,
     found: FxHashMap<(ConversationId, MessageId), Option<Found>>,
     nodes: FxHashMap<MessageId, Option<Node>>,
 }
 
 /// What is asked for each thing that was found.
 struct Statements<'a> {
-    titled: CachedStatement<'a>,
     known: CachedStatement<'a>,
     placed: CachedStatement<'a>,
 }
@@ -61,13 +59,6 @@ struct Placed {
     node: Node,
     /// None of its conversation stands beside it.
     is_alone: bool,
-}
-
-/// What of a conversation takes one look at its row.
-#[derive(Debug)]
-struct Titled {
-    title: Option<String>,
-    pruned: bool,
 }
 
 impl Store {
@@ -102,13 +93,8 @@ impl<'a> Sight<'a> {
             tx,
             scope,
             reaches: seen,
-            statements: Statements {
-                titled: tx.prepare_cached(TITLED)?,
-                known: tx.prepare_cached(KNOWN)?,
-                placed: tx.prepare_cached(PLACED)?,
-            },
+            statements: Statements { known: tx.prepare_cached(KNOWN)?, placed: tx.prepare_cached(PLACED)? },
             known: FxHashMap::default(),
-            titles: FxHashMap::default(),
             found: FxHashMap::default(),
             nodes: FxHashMap::default(),
         })
@@ -142,8 +128,8 @@ impl<'a> Sight<'a> {
     fn find_message(&mut self, id: ConversationId, message: MessageId) -> Result<Option<Found>, Error> {
         let Some(placed) = self.placed(message)? else { return Ok(None) };
         let node = placed.node;
-        let forks: Vec<_> = self.reaches.iter().flat_map(|reach| reach.forks_of(id.low())).copied().collect();
-        for through in std::iter::once(id).chain(forks) {
+        let places: Vec<_> = self.may_be_seen_through(id).collect();
+        for through in places {
             // What is not read is not known.
             let Some(known) = self.know(through)?.cloned() else { continue };
             let whole = node.conversation_id == through && !known.pruned;
@@ -156,18 +142,10 @@ impl<'a> Sight<'a> {
         Ok(None)
     }
 
-    /// The title under which all of a conversation is seen, where that is known before a look at the message.
-    pub fn title_of_all(&mut self, id: ConversationId) -> Result<Option<Option<&str>>, Error> {
-        if self.reaches.iter().any(|reach| !reach.forks_of(id.low()).is_empty()) {
-            return Ok(None);
-        }
-        let titled = match self.titles.entry(id) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => place.insert(read(&mut self.statements.titled, self.scope, id, |row| {
-                Ok(Titled { title: row.get("title")?, pruned: row.get("pruned")? })
-            })?),
-        };
-        Ok(titled.as_ref().filter(|titled| !titled.pruned).map(|titled| titled.title.as_deref()))
+    /// What of a conversation is seen is seen there, or in one of its forks that are read.
+    pub fn may_be_seen_through(&self, id: ConversationId) -> impl Iterator<Item = ConversationId> {
+        let forks = self.reaches.iter().flat_map(move |reach| reach.forks_of(id.low()));
+        std::iter::once(id).chain(forks.copied())
     }
 
     /// Whether a message that is seen in a conversation is above its head, or its head.
@@ -225,31 +203,29 @@ impl<'a> Sight<'a> {
     fn know(&mut self, id: ConversationId) -> Result<Option<&Known>, Error> {
         let known = match self.known.entry(id) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => place.insert(read(&mut self.statements.known, self.scope, id, |row| {
-                let (title, is_fork, pruned) = (row.get("title")?, row.get("is_fork")?, row.get("pruned")?);
-                let head: Option<MessageId> = row.opt_id("head")?;
-                let head = head.map(|id| Node::from_row(row, id)).transpose()?;
-                Ok(Known { title, head, pruned, is_fork })
-            })?),
+            Entry::Vacant(place) if !self.scope.reaches(id) => place.insert(None),
+            Entry::Vacant(place) => place.insert(Known::of(&mut self.statements.known, self.scope, id)?),
         };
         Ok(known.as_ref())
     }
 }
 
-/// Of a conversation that the scope reads.
-fn read<T>(
-    statement: &mut CachedStatement<'_>,
-    scope: &Scope,
-    id: ConversationId,
-    of: impl FnOnce(&Row<'_>) -> Result<T, Error>,
-) -> Result<Option<T>, Error> {
-    if !scope.reaches(id) {
-        return Ok(None);
+impl Known {
+    fn of(
+        statement: &mut CachedStatement<'_>,
+        scope: &Scope,
+        id: ConversationId,
+    ) -> Result<Option<Self>, Error> {
+        let mut rows = statement.query(named_params! {
+        ":id": id.as_bytes(), ":workspace_id": scope.workspace_id.as_bytes(),
+        ":user_id": scope.user_id.as_bytes()})?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let row = Row::new(row, "conversations", "id");
+        let (title, is_fork, pruned) = (row.get("title")?, row.get("is_fork")?, row.get("pruned")?);
+        let head: Option<MessageId> = row.opt_id("head")?;
+        let head = head.map(|id| Node::from_row(&row, id)).transpose()?;
+        Ok(Some(Self { title, head, pruned, is_fork }))
     }
-    let mut rows = statement.query(named_params! {
-    ":id": id.as_bytes(), ":workspace_id": scope.workspace_id.as_bytes(),
-    ":user_id": scope.user_id.as_bytes()})?;
-    rows.next()?.map(|row| of(&Row::new(row, "conversations", "id"))).transpose()
 }
 
 const LAST_QUESTION: &str = "
@@ -261,12 +237,6 @@ const PLACED: &str = "
                                   WHERE beside.conversation_id = m.conversation_id AND beside.depth = m.depth
                                   LIMIT 2)) = 1 AS is_alone
     FROM messages m WHERE id = :id";
-
-const TITLED: &str = concat!(
-    "SELECT c.id, c.title, EXISTS (SELECT 1 FROM deleted_branches d WHERE d.conversation_id = c.id) AS pruned
-     FROM conversations c WHERE c.id = :id AND ",
-    may_read!()
-);
 
 const KNOWN: &str = concat!(
     "SELECT c.id, c.title, c.origin_id IS NOT NULL AS is_fork,
