@@ -12,7 +12,10 @@ use tokio::sync::oneshot;
 
 use crate::store::error::Error;
 
-type Task = Box<dyn FnOnce(&Connection) + Send>;
+/// Reads, and gives what tells whoever waits for it.
+type Task = Box<dyn FnOnce(&Connection) -> Tell + Send>;
+
+type Tell = Box<dyn FnOnce() + Send>;
 
 /// Reads that wait for a thread, at most.
 const LIMIT: usize = 16_384;
@@ -50,10 +53,8 @@ impl Readers {
     ) -> Result<T, Error> {
         let (answer, answered) = oneshot::channel();
         self.push(Box::new(move |conn| {
-            if answer.is_closed() {
-                return;
-            }
-            let _ = answer.send(in_transaction(conn, f));
+            let read = (!answer.is_closed()).then(|| in_transaction(conn, f));
+            Box::new(move || drop(read.map(|read| answer.send(read))))
         }))?;
         answered.await.map_err(|_| Error::Closed)?
     }
@@ -76,18 +77,29 @@ impl Readers {
     }
 
     fn run(&self, number: usize, conn: &Connection) {
-        while let Some(task) = self.take(number) {
-            // A task that panics drops its answer: its caller learns of it and the thread goes on.
-            let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| task(conn)));
-            if done.is_err() && !conn.is_autocommit() {
-                let _ = conn.execute_batch("ROLLBACK");
-            }
+        let mut tell = None;
+        while let Some(task) = self.next(number, tell.take()) {
+            tell = read(task, conn);
         }
     }
 
-    fn take(&self, number: usize) -> Option<Task> {
+    /// Tells whoever waits for what was read, once this one is there for what they ask next.
+    fn next(&self, number: usize, tell: Option<Tell>) -> Option<Task> {
+        let mut queue = self.queue.lock();
+        let task = queue.tasks.pop_front();
+        if task.is_none() && !queue.closed {
+            queue.idle.push(number);
+        }
+        drop(queue);
+        if let Some(tell) = tell {
+            tell();
+        }
+        if task.is_some() {
+            return task;
+        }
         let mut queue = self.queue.lock();
         loop {
+            self.wakes[number].wait_while(&mut queue, |queue| queue.idle.contains(&number));
             if let Some(task) = queue.tasks.pop_front() {
                 return Some(task);
             }
@@ -95,7 +107,6 @@ impl Readers {
                 return None;
             }
             queue.idle.push(number);
-            self.wakes[number].wait_while(&mut queue, |queue| queue.idle.contains(&number));
         }
     }
 
@@ -108,6 +119,15 @@ impl Readers {
             wake.notify_one();
         }
     }
+}
+
+/// A task that panics drops its answer: its caller learns of it and the thread goes on.
+fn read(task: Task, conn: &Connection) -> Option<Tell> {
+    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| task(conn)));
+    if done.is_err() && !conn.is_autocommit() {
+        let _ = conn.execute_batch("ROLLBACK");
+    }
+    done.ok()
 }
 
 fn in_transaction<T>(conn: &Connection, f: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
@@ -141,8 +161,8 @@ mod tests {
         let readers = readers(3);
         all_are_idle(&readers).await;
         let first = readers.read(|_| Ok(name())).await.unwrap();
-        for _ in 0..20 {
-            all_are_idle(&readers).await;
+        // Whoever is told asks at once.
+        for _ in 0..1000 {
             assert_eq!(readers.read(|_| Ok(name())).await.unwrap(), first);
         }
         readers.close();
