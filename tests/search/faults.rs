@@ -148,6 +148,33 @@ async fn an_index_of_many_messages_has_all_of_them_also_after_a_kill_on_the_way(
     assert_eq!(found(&errand, "walnut").await.len(), 200, "the first page");
 }
 
+/// A restart may have come before they were.
+#[tokio::test]
+async fn what_was_left_in_small_pieces_becomes_one_at_the_next_start() {
+    let mut errand = Errand::new("").await;
+    let pieces = |errand: &Errand| {
+        let files = std::fs::read_dir(errand.server.data().join("search")).expect("an index");
+        let files = files.map(|file| file.expect("listed").path());
+        files.filter(|file| file.extension().is_some_and(|end| end == "idx")).count()
+    };
+    let mut said = 0;
+    // Four would be merged without a restart.
+    while !(2..4).contains(&pieces(&errand)) {
+        turn(&errand, "walnut").await;
+        said += 2;
+        assert_eq!(found(&errand, "walnut").await.len(), said);
+    }
+    errand.kill_and_restart().await;
+    within("the pieces to become one", async {
+        while pieces(&errand) > 1 {
+            tokio::time::sleep(POLL).await;
+        }
+    })
+    .await;
+    check(&errand);
+    assert_eq!(found(&errand, "walnut").await.len(), said);
+}
+
 /// Bytes that are flipped, cut off or gone.
 fn damage(dir: &Path, rng: &mut StdRng) -> String {
     let files: Vec<PathBuf> = std::fs::read_dir(dir)

@@ -158,7 +158,10 @@ impl Search {
         loop {
             let done = match work.progress.scan {
                 Some(from) => self.take_in(work, from).await,
-                None => self.follow(work).await,
+                None => match self.tidy(work).await {
+                    Ok(work) => self.follow(work).await,
+                    Err(error) => Err(error.into()),
+                },
             };
             match done {
                 Ok(next) => work = next,
@@ -216,14 +219,22 @@ impl Search {
             }
         }
         self.at(pace, || writer.close()).await?;
-        let mut writer = self.follower(&work.index).await?;
+        work.writer = self.follower(&work.index).await?;
+        let (texts, took) = (work.index.len() - before, began.elapsed());
+        info!(texts, ?took, "the search index has taken in everything there is");
+        Ok(work)
+    }
+
+    /// Has small pieces become one in the background: there are many after everything was taken in, and where that was
+    /// interrupted by a restart.
+    async fn tidy(&self, work: Work) -> Result<Work, search::Error> {
+        let mut writer = work.writer;
         let (writer, tidied) = self
             .promptly(move || {
                 let tidied = writer.tidy()?;
                 Ok((writer, tidied))
             })
             .await?;
-        work.writer = writer;
         let (search, index) = (self.clone(), work.index.clone());
         tokio::spawn(async move {
             if let Err(error) = tidied.await {
@@ -232,9 +243,7 @@ impl Search {
                 warn!(%error, "searches do not see the index in fewer pieces");
             }
         });
-        let (texts, took) = (work.index.len() - before, began.elapsed());
-        info!(texts, ?took, "the search index has taken in everything there is");
-        Ok(work)
+        Ok(Work { writer, ..work })
     }
 
     /// Takes in what changes.
