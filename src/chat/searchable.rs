@@ -116,6 +116,10 @@ impl Reach {
         self.readable.insert(id.low());
     }
 
+    pub fn has_forks(&self) -> bool {
+        !self.forks.is_empty()
+    }
+
     pub fn add_fork(&mut self, id: ConversationId, of: ConversationId) {
         self.forks.entry(of.low()).or_default().push(id);
     }

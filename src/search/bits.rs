@@ -32,6 +32,9 @@ impl Bits {
         let mut found = Vec::new();
         for (at, bits) in self.0.iter().enumerate() {
             let mut bits = *bits;
+            if bits == 0 {
+                continue;
+            }
             let mut left = bits.count_ones() as usize;
             while *skip < left {
                 for _ in 0..*skip {

@@ -187,7 +187,7 @@ impl Search<'_> {
         let threshold = self.best.threshold();
         let mut look = |doc: DocId, score: f32| {
             if !self.is_late() && alive.is_none_or(|alive| alive.is_alive(doc)) {
-                self.consider(columns, doc, &mut || score);
+                self.consider(columns, doc, None, &mut || score);
             }
             match self.cut {
                 Cut::No => self.best.threshold(),
@@ -210,7 +210,7 @@ impl Search<'_> {
         let mut doc = matches.doc();
         while doc != TERMINATED && !self.is_late() {
             if alive.is_none_or(|alive| alive.is_alive(doc)) {
-                self.consider(columns, doc, &mut || matches.score());
+                self.consider(columns, doc, None, &mut || matches.score());
             }
             doc = matches.advance();
         }
@@ -228,12 +228,13 @@ impl Search<'_> {
     ) -> Result<(), Error> {
         let alive = segment.alive_bitset();
         let Some(mut doc) = seen.next(0) else { return Ok(()) };
+        let sees = self.view.sees_wholes.then_some(Sees::All);
         let (mut found, mut matches) = weight.scorer_danger(segment, doc, 1.0)?;
         while !self.is_late() {
             let from = match found {
                 SeekDangerResult::Found => {
                     if alive.is_none_or(|alive| alive.is_alive(doc)) {
-                        self.consider(columns, doc, &mut || matches.score());
+                        self.consider(columns, doc, sees, &mut || matches.score());
                     }
                     doc + 1
                 }
@@ -261,7 +262,14 @@ impl Search<'_> {
     }
 
     /// What costs least to look at, and what most matches fail at, comes first.
-    fn consider(&mut self, columns: &Columns, doc: DocId, score: &mut dyn FnMut() -> f32) {
+    /// `sees` is what is known already of whoever looks and the conversation.
+    fn consider(
+        &mut self,
+        columns: &Columns,
+        doc: DocId,
+        sees: Option<Sees>,
+        score: &mut dyn FnMut() -> f32,
+    ) {
         if !self.best.may_take_score(score) {
             return;
         }
@@ -274,7 +282,7 @@ impl Search<'_> {
             return;
         }
         let low = columns.conversation.get_val(doc);
-        let sees = self.view.sees(low);
+        let sees = sees.unwrap_or_else(|| self.view.sees(low));
         if sees == Sees::Nothing {
             return;
         }

@@ -45,7 +45,8 @@ impl<'a> Rarity<'a> {
                 let is_alive = |doc| alive.is_none_or(|alive| alive.is_alive(doc));
                 let mut sample = seen.bits.every(step, &mut skip);
                 sample.retain(|doc| {
-                    is_alive(*doc) && view.sees(columns.conversation.get_val(*doc)) == Sees::All
+                    let sees = || view.sees(columns.conversation.get_val(*doc));
+                    is_alive(*doc) && (view.sees_wholes || sees() == Sees::All)
                 });
                 sample
             })

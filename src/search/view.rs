@@ -15,6 +15,8 @@ pub struct View {
     pub(super) committed: Arc<Committed>,
     pub(super) fields: Fields,
     reaches: Vec<Arc<Reach>>,
+    /// Whatever conversation is seen at all is seen as a whole.
+    pub(super) sees_wholes: bool,
     /// Of each piece.
     pub(super) seen: Vec<Arc<Seen>>,
 }
@@ -36,7 +38,8 @@ impl Index {
                 None => self.shown.of(&reaches, segment, columns),
             });
             let seen = seen.collect();
-            Ok(View { committed, fields: self.fields, reaches, seen })
+            let sees_wholes = reaches.iter().all(|reach| !reach.has_forks());
+            Ok(View { committed, fields: self.fields, reaches, sees_wholes, seen })
         })
     }
 }
