@@ -25,7 +25,7 @@ pub const FEW: usize = 64;
 pub struct Seen {
     /// The texts of conversations of which something is seen.
     pub bits: Bits,
-    /// How many those are, or more where some were counted twice.
+    /// How many those are.
     pub count: usize,
     /// Where all is seen: how many texts are in no known language, and in each of [`Language::ALL`].
     pub languages: [u32; Language::ALL.len() + 1],
@@ -49,7 +49,7 @@ impl Seen {
 
     fn add(&mut self, other: &Self) {
         self.bits.add(&other.bits);
-        self.count += other.count;
+        self.count = self.bits.count();
         self.languages.iter_mut().zip(other.languages).for_each(|(count, more)| *count += more);
     }
 
