@@ -1,28 +1,31 @@
 //! Under which titles something is found. What somebody called a conversation says what all of it is about.
 
+use std::time::Instant;
+
 use rustc_hash::FxHashSet;
 use tantivy::query::EnableScoring;
 use tantivy::{DocSet, TERMINATED};
 
 use super::compile::anything;
+use super::find::Cut;
 use super::index::{Committed, Error, unbroken};
 use super::query::Query;
 use super::view::View;
 use crate::chat::searchable::Sees;
 use crate::priority::give_way;
 
-/// Titles between two looks at who else waits.
-const GIVES_WAY_EVERY: u32 = 64;
+/// Titles between two looks at the time, and at who else waits.
+const LOOKS_AT_TIME_EVERY: u32 = 64;
 
 impl View {
     /// The conversations whose titles have any of the words, of those that are read, by the
-    /// [low half](crate::id::ConversationId::low) of their ids.
-    pub fn titled(&self, query: &Query) -> Result<FxHashSet<u64>, Error> {
-        let Some(query) = anything(query, self.fields.title) else { return Ok(FxHashSet::default()) };
+    /// [low half](crate::id::ConversationId::low) of their ids; those that were found until the deadline.
+    pub fn titled(&self, query: &Query, deadline: Instant) -> Result<(FxHashSet<u64>, Cut), Error> {
+        let mut titled = FxHashSet::default();
+        let Some(query) = anything(query, self.fields.title) else { return Ok((titled, Cut::No)) };
         unbroken(|| {
             let Committed { searcher, columns } = self.committed.as_ref();
             let weight = query.weight(EnableScoring::disabled_from_searcher(searcher))?;
-            let mut titled = FxHashSet::default();
             let mut looked = 0_u32;
             for ((segment, columns), seen) in searcher.segment_readers().iter().zip(columns).zip(&self.seen) {
                 let alive = segment.alive_bitset();
@@ -36,13 +39,16 @@ impl View {
                         }
                     }
                     looked += 1;
-                    if looked.is_multiple_of(GIVES_WAY_EVERY) {
+                    if looked.is_multiple_of(LOOKS_AT_TIME_EVERY) {
                         give_way();
+                        if Instant::now() > deadline {
+                            return Ok((titled, Cut::Yes));
+                        }
                     }
                     doc = titles.advance();
                 }
             }
-            Ok(titled)
+            Ok((titled, Cut::No))
         })
     }
 }

@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::looking::{Looking, Next};
+use super::looking::{BUDGET, Looking, Next};
 use super::page::Page;
 use super::{Error, Search};
 use crate::chat::message::Role;
@@ -106,7 +106,9 @@ impl Search {
             };
             let query = Query::parse(&ask.query, &view.languages());
             let words = Highlighter::new(&query);
-            let mut looking = Looking { view: &view, ask: &ask, query: &query, words, now, question, sight };
+            let deadline = Instant::now() + BUDGET;
+            let mut looking =
+                Looking { view: &view, ask: &ask, query: &query, words, now, deadline, question, sight };
             Ok(looking.answer(limit, page, kept).map(|(found, rest)| (found, rest, query)))
         };
         let looked = self.0.store.look(&scope, look).await?;

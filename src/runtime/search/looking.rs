@@ -23,7 +23,7 @@ use crate::store::{self, Seen, Sight};
 const BEST: usize = 200;
 
 /// A search that takes longer answers with what it has found.
-const BUDGET: Duration = Duration::from_millis(500);
+pub(super) const BUDGET: Duration = Duration::from_millis(500);
 
 /// What comes behind a page.
 pub(super) struct Rest {
@@ -45,6 +45,8 @@ pub(super) struct Looking<'a, 'b> {
     pub query: &'a Query,
     pub words: Highlighter<'a>,
     pub now: Timestamp,
+    /// When it answers with what was found until then.
+    pub deadline: Instant,
     /// Who asks, and what for.
     pub question: u64,
     pub sight: &'a mut Sight<'b>,
@@ -114,7 +116,10 @@ impl Looking<'_, '_> {
             (candidates, cut) = self.find(order, BEST, true)?;
         }
         if by_relevance {
-            let titled = self.view.titled(self.query)?;
+            let (titled, titles_cut) = self.view.titled(self.query, self.deadline)?;
+            if titles_cut == Cut::Yes {
+                cut = Cut::Yes;
+            }
             for candidate in &mut candidates {
                 let mut through = self.sight.may_be_seen_through(candidate.conversation_id);
                 let is_titled = through.any(|conversation| titled.contains(&conversation.low()));
@@ -242,8 +247,7 @@ impl Looking<'_, '_> {
             since: ask.since,
             until: ask.until,
         };
-        let deadline = Instant::now() + BUDGET;
-        let wanted = Wanted { query: self.query, any, narrow, order, limit, deadline };
+        let wanted = Wanted { query: self.query, any, narrow, order, limit, deadline: self.deadline };
         let asked = match ask.asked_in {
             Some(id) => self.sight.last_question(id)?.map(|question| (id, question)),
             None => None,
