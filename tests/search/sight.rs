@@ -285,6 +285,24 @@ fn forked(origin: &Talk, at: MessageId) -> Event {
     Event::ConversationForked { origin: ForkPoint { conversation_id: origin.id, message_id: at } }
 }
 
+/// What somebody said first, and a fork there that is somebody else's, who reads no more of it.
+async fn forked_while_shared(
+    store: &Store,
+    owner: &Scope,
+    other: &Scope,
+    said: &str,
+) -> (Talk, MessageId, Talk) {
+    let mut talk = Talk::new(owner);
+    talk.create();
+    let root = talk.say(said);
+    talk.event(visibility(Visibility::Workspace)).committed(store).await;
+    let mut fork = Talk::new(other);
+    fork.create();
+    fork.event(forked(&talk, root)).committed(store).await;
+    talk.event(visibility(Visibility::Private)).committed(store).await;
+    (talk, root, fork)
+}
+
 /// A store with its search, whose index is kept in step.
 struct Searched {
     store: Store,
@@ -385,14 +403,7 @@ async fn what_a_branch_is_called_is_no_business_of_a_fork() {
     let Searched { store, search, .. } = &Searched::open();
     let owner = scope();
     let other = colleague(&owner);
-    let mut talk = Talk::new(&owner);
-    talk.create();
-    let root = talk.say("walnut");
-    talk.event(visibility(Visibility::Workspace)).committed(store).await;
-    let mut fork = Talk::new(&other);
-    fork.create();
-    fork.event(forked(&talk, root)).committed(store).await;
-    talk.event(visibility(Visibility::Private));
+    let (mut talk, root, fork) = forked_while_shared(store, &owner, &other, "walnut").await;
     // It says so much of what the message says that it comes before it, and hides it from nobody.
     let marks = Marks { branch_name: Some("violin walnut walnut walnut".to_owned()), ..Marks::default() };
     talk.event(Event::MessageMarked { message_id: root, marks }).committed(store).await;
@@ -415,14 +426,7 @@ async fn what_others_say_changes_nothing_in_an_answer() {
         let Searched { store, search, .. } = &Searched::open();
         let owner = scope();
         let (other, stranger) = (colleague(&owner), scope());
-        let mut open = Talk::new(&other);
-        open.create();
-        let root = open.say("walnut meadow");
-        open.event(visibility(Visibility::Workspace)).committed(store).await;
-        let mut fork = Talk::new(&owner);
-        fork.create();
-        fork.event(forked(&open, root)).committed(store).await;
-        open.event(visibility(Visibility::Private)).committed(store).await;
+        let (mut open, ..) = forked_while_shared(store, &other, &owner, "walnut meadow").await;
         for words in [["lantern harbour", "notary"], ["notary lantern", "walnut violin walnut"]] {
             for _ in 0..conversations {
                 let mut talk = Talk::new(&owner);
@@ -471,14 +475,8 @@ async fn what_stands_under_a_title_with_a_word_of_the_query_counts_more() {
     let Searched { store, search, .. } = &Searched::open();
     let owner = scope();
     let other = colleague(&owner);
-    let mut talk = Talk::new(&owner);
-    talk.create();
-    let root = talk.say("the walnut and the violin");
-    talk.event(visibility(Visibility::Workspace)).committed(store).await;
-    let mut fork = Talk::new(&other);
-    fork.create();
-    fork.event(forked(&talk, root)).committed(store).await;
-    talk.event(visibility(Visibility::Private)).committed(store).await;
+    let said = "the walnut and the violin";
+    let (mut talk, _, mut fork) = forked_while_shared(store, &owner, &other, said).await;
     let score = async |who: &Scope, query: &str| {
         in_step(store, search).await;
         let ask = Ask { query: query.to_owned(), kind: Some(TextKind::Message), ..Ask::default() };
