@@ -1,5 +1,6 @@
 //! What is read of each match: values beside the words, in columns.
 
+use std::ops::RangeInclusive;
 use std::sync::{Arc, OnceLock};
 
 use tantivy::SegmentReader;
@@ -8,6 +9,7 @@ use tantivy::index::SegmentId;
 
 use super::conversations::Conversations;
 use super::index::Error;
+use crate::clock::Timestamp;
 
 pub mod name {
     pub const SUBJECT: &str = "subject";
@@ -48,6 +50,12 @@ impl Columns {
             at: fast.i64(name::AT)?.values,
             conversations: OnceLock::new(),
         })
+    }
+
+    /// From the oldest text, or before it where that is deleted, to the newest.
+    pub fn ages(&self) -> RangeInclusive<Timestamp> {
+        let [oldest, newest] = [self.at.min_value(), self.at.max_value()].map(Timestamp::from_millis);
+        oldest..=newest
     }
 
     /// What belongs to which; found out when it is first asked for.

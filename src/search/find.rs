@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
+use std::ops::RangeInclusive;
 use std::time::Instant;
 
 use tantivy::query::{EnableScoring, Weight};
@@ -137,7 +138,12 @@ impl View {
             let scoring = EnableScoring::enabled_from_statistics_provider(&rarity, searcher);
             let weight = query.weight(scoring)?;
             let mut search = Search { view: self, wanted, eyes, by_score, best, looked: 0, cut: Cut::No };
-            for ((segment, columns), seen) in searcher.segment_readers().iter().zip(columns).zip(&self.seen) {
+            let segments = searcher.segment_readers().iter().zip(columns).zip(&self.seen);
+            let mut segments: Vec<_> =
+                segments.map(|((segment, columns), seen)| (segment, columns, seen)).collect();
+            // What is new is in the newest: where the age decides, the others need not be looked through.
+            segments.sort_by_key(|(_, columns, _)| Reverse(*columns.ages().end()));
+            for (segment, columns, seen) in segments {
                 give_way();
                 search.look_through(weight.as_ref(), segment, columns, seen)?;
             }
@@ -165,7 +171,7 @@ impl Search<'_> {
         columns: &Columns,
         seen: &Seen,
     ) -> Result<(), Error> {
-        if self.cut == Cut::Yes {
+        if self.cut == Cut::Yes || !self.may_be(columns.ages()) {
             return Ok(());
         }
         let is_sparse = seen.count * SPARSE < segment.max_doc() as usize;
@@ -249,6 +255,14 @@ impl Search<'_> {
         Ok(())
     }
 
+    /// Whether something of these ages is looked for, and may be among the best.
+    fn may_be(&self, ages: RangeInclusive<Timestamp>) -> bool {
+        let Narrow { since, until, .. } = &self.wanted.narrow;
+        since.is_none_or(|since| *ages.end() >= since)
+            && until.is_none_or(|until| *ages.start() < until)
+            && self.best.may_take_age(ages)
+    }
+
     /// Whether time is up; a look at it now and then.
     fn is_late(&mut self) -> bool {
         self.looked = self.looked.wrapping_add(1);
@@ -273,12 +287,8 @@ impl Search<'_> {
         if !self.best.may_take_score(score) {
             return;
         }
-        let narrow = &self.wanted.narrow;
         let at = Timestamp::from_millis(columns.at.get_val(doc));
-        if narrow.since.is_some_and(|since| at < since) || narrow.until.is_some_and(|until| at >= until) {
-            return;
-        }
-        if !self.best.may_take_age(at) {
+        if !self.may_be(at..=at) {
             return;
         }
         let low = columns.conversation.get_val(doc);
@@ -287,6 +297,7 @@ impl Search<'_> {
             return;
         }
         let (kind, role) = unpacked(columns.kind.get_val(doc));
+        let narrow = &self.wanted.narrow;
         if narrow.role.is_some() && narrow.role != role || narrow.kind.is_some_and(|wanted| wanted != kind) {
             return;
         }
@@ -321,7 +332,8 @@ trait Best {
 
     fn may_take_score(&self, score: &mut dyn FnMut() -> f32) -> bool;
 
-    fn may_take_age(&self, at: Timestamp) -> bool;
+    /// Whether it takes something of any of these ages.
+    fn may_take_age(&self, ages: RangeInclusive<Timestamp>) -> bool;
 
     fn take(&mut self, candidate: Candidate);
 
@@ -381,7 +393,7 @@ impl Best for Highest {
         score() > self.threshold()
     }
 
-    fn may_take_age(&self, _: Timestamp) -> bool {
+    fn may_take_age(&self, _: RangeInclusive<Timestamp>) -> bool {
         true
     }
 
@@ -419,10 +431,10 @@ impl Best for Newest {
         true
     }
 
-    fn may_take_age(&self, at: Timestamp) -> bool {
-        self.after.is_none_or(|after| at <= after.at)
+    fn may_take_age(&self, ages: RangeInclusive<Timestamp>) -> bool {
+        self.after.is_none_or(|after| *ages.start() <= after.at)
             && (self.found.len() < self.limit
-                || self.found.first_key_value().is_none_or(|(oldest, _)| at >= oldest.at))
+                || self.found.first_key_value().is_none_or(|(oldest, _)| *ages.end() >= oldest.at))
     }
 
     fn take(&mut self, candidate: Candidate) {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::support::errand::Errand;
+use crate::upload::upload;
 
 async fn search(errand: &Errand, query: &str) -> Value {
     errand.client.get(&format!("/v1/search?after=0.0&{query}")).await.expect(200)
@@ -74,6 +75,54 @@ async fn pages_are_one_order_whatever_is_said_meanwhile() {
             seen.extend(items(&page).iter().map(id));
         }
         assert_eq!(seen, whole, "{sort}");
+    }
+}
+
+/// Conversations of one message each, by the minute when it was said.
+fn said_at(minutes: impl Iterator<Item = i64>) -> Vec<u8> {
+    let conversation = |minute: i64| {
+        let at = 1_700_000_000 + 60 * minute;
+        let message = json!({"author": {"role": "user"}, "create_time": at,
+            "content": {"content_type": "text", "parts": [format!("pebble {minute}")]}});
+        let node = json!({"id": "only", "parent": null, "children": [], "message": message});
+        json!({"conversation_id": format!("of-{minute}"), "title": "A walk", "create_time": at, "current_node": "only",
+            "mapping": {"only": node}})
+    };
+    serde_json::to_vec(&minutes.map(conversation).collect::<Vec<_>>()).expect("JSON serialises")
+}
+
+#[tokio::test]
+async fn the_newest_come_first_whenever_they_were_taken_in() {
+    let errand = Errand::new("").await;
+    // Each becomes a piece of the index of its own.
+    let parts: [Vec<i64>; 3] =
+        [(10..20).collect(), (0..10).chain(25..27).collect(), (20..25).chain(27..30).collect()];
+    for minutes in parts {
+        upload(&errand.client, said_at(minutes.into_iter())).await;
+        search(&errand, "q=pebble").await;
+    }
+    let minute = |item: &Value| {
+        let text = item["snippet"]["text"].as_str().expect("a text");
+        text.strip_prefix("pebble ").and_then(|number| number.parse::<i64>().ok()).expect("a number")
+    };
+    let at = |minute: i64| weir::clock::Timestamp::from_millis(1000 * (1_700_000_000 + 60 * minute));
+    for (narrow, expected) in [
+        (String::new(), 0..30),
+        (format!("&since={}", at(8)), 8..30),
+        (format!("&until={}", at(22)), 0..22),
+        (format!("&since={}&until={}", at(12), at(14)), 12..14),
+    ] {
+        let expected: Vec<_> = expected.rev().collect();
+        for query in ["q=pebble&sort=recent&limit=4", "q=peb*&limit=4", "q=peb*&limit=100"] {
+            let query = format!("{query}{narrow}");
+            let mut page = search(&errand, &query).await;
+            let mut seen: Vec<_> = items(&page).iter().map(minute).collect();
+            while let Some(next) = page["next"].as_str() {
+                page = search(&errand, &format!("{query}&page={next}")).await;
+                seen.extend(items(&page).iter().map(minute));
+            }
+            assert_eq!(seen, expected, "{query}");
+        }
     }
 }
 
