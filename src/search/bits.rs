@@ -19,8 +19,9 @@ impl Bits {
         self.0[doc as usize / 64] & 1 << (doc % 64) != 0
     }
 
-    pub fn add(&mut self, others: &Self) {
-        self.0.iter_mut().zip(&others.0).for_each(|(bits, others)| *bits |= others);
+    /// These and those, of the same piece.
+    pub fn or(&self, others: &Self) -> Self {
+        Self(self.0.iter().zip(&others.0).map(|(bits, others)| bits | others).collect())
     }
 
     pub fn count(&self) -> usize {

@@ -47,10 +47,11 @@ impl Seen {
         }
     }
 
-    fn add(&mut self, other: &Self) {
-        self.bits.add(&other.bits);
-        self.count = self.bits.count();
-        self.languages.iter_mut().zip(other.languages).for_each(|(count, more)| *count += more);
+    fn or(&self, other: &Self) -> Self {
+        let bits = self.bits.or(&other.bits);
+        let mut languages = self.languages;
+        languages.iter_mut().zip(other.languages).for_each(|(count, more)| *count += more);
+        Self { count: bits.count(), bits, languages }
     }
 
     fn bytes(&self) -> usize {
@@ -107,10 +108,7 @@ impl Shown {
     /// What is in any of the reaches.
     pub fn of(&self, reaches: &[Arc<Reach>], segment: &SegmentReader, columns: &Columns) -> Arc<Seen> {
         let each = reaches.iter().map(|reach| self.find(reach, segment, columns));
-        let all = each.filter(|seen| seen.count > 0).reduce(|mut all, seen| {
-            Arc::make_mut(&mut all).add(&seen);
-            all
-        });
+        let all = each.filter(|seen| seen.count > 0).reduce(|all, seen| Arc::new(all.or(&seen)));
         all.unwrap_or_else(|| Arc::new(Seen::nothing(segment)))
     }
 
