@@ -58,7 +58,7 @@ impl Corpus {
         let tongue = self.tongues.of(dice.below(100));
         let topic: Vec<&str> = (0..TOPIC).map(|_| tongue.topical(&mut dice)).collect();
         let title: Vec<&str> = topic.iter().take(4).copied().collect();
-        let mut at = FROM + i64::try_from(dice.below((UNTIL - FROM).unsigned_abs())).expect("two years");
+        let mut at = self.began(number, &mut dice);
         let mut said = |dice: &mut Dice, role| {
             at += 20_000 + i64::try_from(dice.below(100_000)).expect("minutes");
             Said { role, text: text(dice, tongue, &topic, role), at }
@@ -80,6 +80,12 @@ impl Corpus {
             title: title.join(tongue.space()),
             messages,
         }
+    }
+
+    /// They begin one after another.
+    fn began(&self, number: usize, dice: &mut Dice) -> i64 {
+        let each = (UNTIL - FROM).unsigned_abs() / self.conversations.max(1) as u64;
+        FROM + i64::try_from(number as u64 * each + dice.below(each)).expect("two years")
     }
 
     /// Whether it is one of the words that are in every other sentence.

@@ -14,7 +14,7 @@ use super::{Shared, push_delta, push_end};
 /// Deltas that are due within this go out together.
 const TICK: Duration = Duration::from_micros(250);
 
-/// Spreads the streams over their period, however many there are: multiples of it never cluster.
+/// Spreads the streams over their period, however many there are, and whenever they come: multiples of it never cluster.
 const GOLDEN: f64 = 0.618_033_988_749_895;
 
 #[derive(Debug, Clone)]
@@ -45,7 +45,7 @@ impl Pacer {
 fn run(arrivals: &Receiver<(TcpStream, u32)>, shared: &Shared) {
     let mut streams: Vec<Option<Paced>> = Vec::new();
     let mut due: BinaryHeap<Reverse<(Instant, usize)>> = BinaryHeap::new();
-    let mut arrived = 0.0;
+    let (began, mut arrived) = (Instant::now(), 0.0);
     loop {
         loop {
             let (socket, per_second) = match arrivals.try_recv() {
@@ -58,7 +58,8 @@ fn run(arrivals: &Receiver<(TcpStream, u32)>, shared: &Shared) {
             };
             let period = Duration::from_secs(1) / per_second;
             arrived += GOLDEN;
-            let first = Instant::now() + period.mul_f64(f64::fract(arrived));
+            let periods = began.elapsed().div_duration_f64(period).ceil();
+            let first = began + period.mul_f64(periods + f64::fract(arrived));
             let generation = shared.finished.load(Ordering::Relaxed);
             due.push(Reverse((first, streams.len())));
             streams.push(Some(Paced { socket, period, generation, held: Vec::new(), ending: false }));

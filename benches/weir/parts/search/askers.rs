@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use std::time::Instant;
 
 use super::Archive;
-use crate::http::Client;
+use crate::http::{Answer, Client};
 use crate::parts::micros;
 use crate::question::{Kind, Question};
 
@@ -35,16 +35,21 @@ impl<'a> Askers<'a> {
     }
 
     /// Microseconds, and whether anything was found.
-    pub fn search(&mut self, question: &Question) -> anyhow::Result<(u64, bool)> {
+    fn search(&mut self, question: &Question) -> anyhow::Result<(u64, bool)> {
+        let began = Instant::now();
+        let answer = self.send(question)?;
+        let took = micros(began.elapsed());
+        let found = answer.json()?;
+        Ok((took, found["items"].as_array().is_some_and(|items| !items.is_empty())))
+    }
+
+    /// Looks into nothing that is answered.
+    pub fn send(&mut self, question: &Question) -> anyhow::Result<Answer> {
         let path = self.archive.path(question);
         let client = match self.clients.entry(question.user) {
             Entry::Occupied(client) => client.into_mut(),
             Entry::Vacant(place) => place.insert(self.archive.client_of(question.user)?),
         };
-        let began = Instant::now();
-        let answer = client.get(&path)?;
-        let took = micros(began.elapsed());
-        let found = answer.json()?;
-        Ok((took, found["items"].as_array().is_some_and(|items| !items.is_empty())))
+        client.get(&path)
     }
 }
