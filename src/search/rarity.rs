@@ -10,6 +10,7 @@ use tantivy::{DocId, DocSet, SegmentReader, TERMINATED};
 use super::index::Committed;
 use super::view::View;
 use crate::chat::searchable::Sees;
+use crate::priority::give_way;
 
 /// Of up to so many texts, all are looked at.
 const ALL: usize = 2048;
@@ -41,6 +42,7 @@ impl<'a> Rarity<'a> {
             .zip(columns)
             .zip(segments)
             .map(|((seen, columns), segment)| {
+                give_way();
                 let alive = segment.alive_bitset();
                 let is_alive = |doc| alive.is_none_or(|alive| alive.is_alive(doc));
                 let mut sample = seen.bits.every(step, &mut skip);
@@ -63,6 +65,7 @@ impl<'a> Rarity<'a> {
     fn count(&self, term: &Term) -> tantivy::Result<u64> {
         let mut count = 0;
         for (segment, sample) in self.segments.iter().zip(&self.sample) {
+            give_way();
             let words = segment.inverted_index(term.field())?;
             let Some(mut postings) = words.read_postings(term, IndexRecordOption::Basic)? else { continue };
             for &doc in sample {

@@ -28,6 +28,7 @@ impl View {
             let weight = query.weight(EnableScoring::disabled_from_searcher(searcher))?;
             let mut looked = 0_u32;
             for ((segment, columns), seen) in searcher.segment_readers().iter().zip(columns).zip(&self.seen) {
+                give_way();
                 let alive = segment.alive_bitset();
                 let mut titles = weight.scorer(segment, 1.0)?;
                 let mut doc = titles.doc();

@@ -7,6 +7,7 @@ use super::analyzer::Language;
 use super::index::{Committed, Error, Fields, Index, unbroken};
 use super::shown::{FEW, Seen};
 use crate::chat::searchable::{Reach, Sees};
+use crate::priority::give_way;
 
 /// A language that fewer than one in so many texts are in is not looked for: some of those are in another one.
 const RARE: u32 = 500;
@@ -33,9 +34,12 @@ impl Index {
                 all.map(|conversation| (conversation, sees(&reaches, conversation))).collect()
             });
             let segments = committed.searcher.segment_readers().iter().zip(&committed.columns);
-            let seen = segments.map(|(segment, columns)| match &few {
-                Some(few) => Arc::new(Seen::of(few.iter().copied(), segment, columns)),
-                None => self.shown.of(&reaches, segment, columns),
+            let seen = segments.map(|(segment, columns)| {
+                give_way();
+                match &few {
+                    Some(few) => Arc::new(Seen::of(few.iter().copied(), segment, columns)),
+                    None => self.shown.of(&reaches, segment, columns),
+                }
             });
             let seen = seen.collect();
             let sees_wholes = reaches.iter().all(|reach| !reach.has_forks());

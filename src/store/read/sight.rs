@@ -12,6 +12,7 @@ use super::reach::{self, Reaches, Whose};
 use super::searchable;
 use crate::chat::searchable::{Reach, Searchable, Subject};
 use crate::id::{ConversationId, MessageId};
+use crate::priority::give_way;
 use crate::scope::Scope;
 use crate::store::Store;
 use crate::store::error::Error;
@@ -69,7 +70,12 @@ impl Store {
         look: impl FnOnce(&mut Sight<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let (scope, reaches) = (scope.clone(), Arc::clone(&self.inner.reaches));
-        self.read(move |tx| look(&mut Sight::of(tx, &scope, &reaches)?)).await
+        self.read(move |tx| {
+            // A thread that slept takes the processor from whoever has it.
+            give_way();
+            look(&mut Sight::of(tx, &scope, &reaches)?)
+        })
+        .await
     }
 }
 
