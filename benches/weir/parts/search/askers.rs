@@ -19,6 +19,15 @@ impl<'a> Askers<'a> {
         Self { archive, clients: HashMap::new() }
     }
 
+    /// Those who will ask these have their page open.
+    pub fn of(archive: &'a Archive, questions: &[Question]) -> anyhow::Result<Self> {
+        let mut askers = Self::new(archive);
+        for question in questions {
+            askers.client(question)?.get("/v1/me")?;
+        }
+        Ok(askers)
+    }
+
     /// So many searches of that kind; microseconds of each.
     pub fn ask(&mut self, kind: Kind, from: u64, count: u64) -> anyhow::Result<Vec<u64>> {
         // The server closes what is idle for ten seconds.
@@ -46,10 +55,13 @@ impl<'a> Askers<'a> {
     /// Looks into nothing that is answered.
     pub fn send(&mut self, question: &Question) -> anyhow::Result<Answer> {
         let path = self.archive.path(question);
-        let client = match self.clients.entry(question.user) {
+        self.client(question)?.get(&path)
+    }
+
+    fn client(&mut self, question: &Question) -> anyhow::Result<&mut Client> {
+        Ok(match self.clients.entry(question.user) {
             Entry::Occupied(client) => client.into_mut(),
             Entry::Vacant(place) => place.insert(self.archive.client_of(question.user)?),
-        };
-        client.get(&path)
+        })
     }
 }
