@@ -93,6 +93,7 @@ fn changes(tx: &Connection, after: u64, limit: usize) -> Result<Option<SearchCha
             _ => return Err(row.corrupt("kind")),
         };
         if seen.insert(subject) {
+            give_way();
             let texts = of(tx, subject)?;
             bytes += texts.iter().map(Searchable::bytes).sum::<u64>();
             subjects.push((subject, texts));
@@ -114,7 +115,10 @@ fn scan(tx: &Connection, from: Scan, limit: usize) -> Result<Texts, Error> {
         .query_map(
             named_params! {":before": before.unwrap_or([0xff; 16]),
             ":limit": i64::try_from(limit).unwrap_or(i64::MAX)},
-            |row| row.get(0),
+            |row| {
+                give_way();
+                row.get(0)
+            },
         )?
         .collect::<Result<_, _>>()?;
     let (mut subjects, mut bytes, mut last) = (Vec::with_capacity(ids.len()), 0, None);
