@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 /// What takes longer lets others go first after so long.
-const TURN: Duration = Duration::from_micros(100);
+const TURN: Duration = Duration::from_micros(50);
 
 thread_local! {
     static LAST: Cell<Option<Instant>> = const { Cell::new(None) };
@@ -24,8 +24,10 @@ pub fn give_way() {
 
 /// From now on this thread, and those that it begins, take the time that others leave over.
 ///
-/// `SCHED_IDLE` (sched(7)): whatever else wants the processor has it at once. A mere nice value leaves every wake-up of
-/// a stream waiting for the end of a slice.
+/// `SCHED_IDLE` (sched(7)): whatever else wakes up has the processor at once. A mere nice value leaves every wake-up of
+/// a stream waiting for the end of a slice. But the scheduler is fair to idle threads, too (EEVDF): one that has not run
+/// lately may have its turn before a thread that was interrupted, and then keeps it until the next tick, up to 4 ms. So
+/// they call [`give_way`], too.
 #[cfg(target_os = "linux")]
 pub fn step_back() {
     use thread_priority::{

@@ -11,6 +11,7 @@ use crate::chat::file::StoredFile;
 use crate::chat::message::Role;
 use crate::clock::Timestamp;
 use crate::id::{ConversationId, MessageId};
+use crate::priority::give_way;
 
 /// What has texts, and gets other ones only as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -126,10 +127,11 @@ impl Reach {
 
     /// Says what it has more than that one.
     pub fn follows(&mut self, before: &Self) {
-        let sees_less = before.all().any(|one| self.sees(one) == Sees::Nothing);
+        let sees_less = before.all().inspect(|_| give_way()).any(|one| self.sees(one) == Sees::Nothing);
         let mut sees_otherwise = false;
         let mut added = Vec::new();
         for (one, sees) in self.all().map(|one| (one, self.sees(one))) {
+            give_way();
             match before.sees(one) {
                 Sees::Nothing => added.push((one, sees)),
                 earlier => sees_otherwise |= earlier != sees,

@@ -30,6 +30,9 @@ pub(super) use words::{Forms, Words};
 /// Raised whenever a text becomes other terms than before: an index that was made with another version is of no use.
 pub const VERSION: u32 = 2;
 
+/// Words of a text, between which others go first.
+const STRETCH: usize = 16;
+
 /// The tokenizer of the index.
 #[derive(Clone, Default)]
 pub struct Analyzer {
@@ -41,7 +44,6 @@ impl Tokenizer for Analyzer {
     type TokenStream<'a> = Tokens<'a>;
 
     fn token_stream<'a>(&'a mut self, text: &'a str) -> Tokens<'a> {
-        give_way();
         self.token.reset();
         Tokens { words: Words::new(text), forms: &mut self.forms, next: 0, token: &mut self.token }
     }
@@ -64,6 +66,9 @@ impl TokenStream for Tokens<'_> {
                 (self.token.offset_from, self.token.offset_to) = (from, to);
                 self.next += 1;
                 return true;
+            }
+            if self.token.position.wrapping_add(1).is_multiple_of(STRETCH) {
+                give_way();
             }
             if !self.words.next(self.forms) {
                 return false;

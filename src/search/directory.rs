@@ -3,15 +3,16 @@
 //! Whoever writes one lets others go first all the time.
 
 use std::io::{self, BufWriter, Write};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use tantivy::TantivyError;
 use tantivy::directory::error::{DeleteError, LockError, OpenReadError, OpenWriteError};
 use tantivy::directory::{
-    AntiCallToken, Directory, DirectoryLock, FileHandle, Lock, MmapDirectory, TerminatingWrite,
+    AntiCallToken, Directory, DirectoryLock, FileHandle, Lock, MmapDirectory, OwnedBytes, TerminatingWrite,
     WatchCallback, WatchHandle, WritePtr,
 };
+use tantivy::{HasLen, TantivyError};
 
 use crate::priority::{give_way, step_back};
 
@@ -36,7 +37,7 @@ impl Directory for Mapped {
     }
 
     fn get_file_handle(&self, path: &Path) -> Result<Arc<dyn FileHandle>, OpenReadError> {
-        self.0.get_file_handle(path)
+        Ok(Arc::new(CourteousHandle(self.0.get_file_handle(path)?)))
     }
 
     fn delete(&self, path: &Path) -> Result<(), DeleteError> {
@@ -65,6 +66,23 @@ impl Directory for Mapped {
 
     fn watch(&self, callback: WatchCallback) -> tantivy::Result<WatchHandle> {
         self.0.watch(callback)
+    }
+}
+
+/// Before each stretch that is read, others go first.
+#[derive(Debug)]
+struct CourteousHandle(Arc<dyn FileHandle>);
+
+impl FileHandle for CourteousHandle {
+    fn read_bytes(&self, range: Range<usize>) -> io::Result<OwnedBytes> {
+        give_way();
+        self.0.read_bytes(range)
+    }
+}
+
+impl HasLen for CourteousHandle {
+    fn len(&self) -> usize {
+        self.0.len()
     }
 }
 

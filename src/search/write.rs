@@ -8,6 +8,7 @@ use super::analyzer::Language;
 use super::index::{Census, Error, Index, Progress, payload};
 use crate::chat::message::Role;
 use crate::chat::searchable::{Searchable, Subject, TextKind};
+use crate::priority::give_way;
 
 /// What each thread gathers before it writes a piece, in bytes.
 const GATHERED: usize = 24 << 20;
@@ -45,6 +46,7 @@ impl Writer {
     /// Adds texts of which none is there yet.
     pub fn add(&self, subject: Subject, texts: &[Searchable]) -> Result<(), Error> {
         for text in texts {
+            give_way();
             self.inner.add_document(self.document(subject, text))?;
         }
         Ok(())
@@ -60,6 +62,7 @@ impl Writer {
     pub fn commit(&mut self, progress: Progress) -> Result<(), Error> {
         let mut prepared = self.inner.prepare_commit()?;
         prepared.set_payload(&payload(progress));
+        give_way();
         fail::fail_point!("search::before_commit");
         prepared.commit()?;
         fail::fail_point!("search::after_commit");

@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension, named_params};
 
 use crate::chat::searchable::Reach;
 use crate::id::{ConversationId, UserId, WorkspaceId};
+use crate::priority::give_way;
 use crate::store::error::Error;
 use crate::store::row::Row;
 
@@ -104,11 +105,13 @@ fn read(tx: &Connection, whose: Whose) -> Result<Reach, Error> {
     let mut statement = tx.prepare_cached(all)?;
     let mut rows = statement.query(parameters)?;
     while let Some(row) = rows.next()? {
+        give_way();
         reach.add(ConversationId::from_bytes(row.get(0)?));
     }
     let mut statement = tx.prepare_cached(forks)?;
     let mut rows = statement.query(parameters)?;
     while let Some(row) = rows.next()? {
+        give_way();
         let row = Row::new(row, "conversations", "id");
         let (id, origin) = (row.id("id")?, row.opt_id("origin_id")?);
         add_fork(&mut reach, tx, id, origin)?;
