@@ -23,7 +23,7 @@ impl<'a> Askers<'a> {
     pub fn of(archive: &'a Archive, questions: &[Question]) -> anyhow::Result<Self> {
         let mut askers = Self::new(archive);
         for question in questions {
-            askers.client(question)?.get("/v1/me")?;
+            askers.send_nothing(question)?;
         }
         Ok(askers)
     }
@@ -56,6 +56,11 @@ impl<'a> Askers<'a> {
     pub fn send(&mut self, question: &Question) -> anyhow::Result<Answer> {
         let path = self.archive.path(question);
         self.client(question)?.get(&path)
+    }
+
+    /// A request of whoever would ask that, that searches nothing.
+    pub fn send_nothing(&mut self, question: &Question) -> anyhow::Result<Answer> {
+        self.client(question)?.get("/v1/me")
     }
 
     fn client(&mut self, question: &Question) -> anyhow::Result<&mut Client> {

@@ -1,5 +1,7 @@
 //! What streams notice of searches, and of everything being indexed anew beside them. So few streams that the machine is
 //! not full without that: there the goal would speak of the scheduler. What is asked is made up before.
+//!
+//! On two cores a stream notices any request: searches are held beside as many requests that search nothing.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -32,18 +34,20 @@ pub fn run(world: &World) -> anyhow::Result<Vec<Row>> {
     let stream = |meanwhile: &mut dyn FnMut(Duration) -> anyhow::Result<()>| -> anyhow::Result<Counted> {
         Ok(world.stream_while(&archive.server, STREAMS, "paced-50", meanwhile, WINDOW)?.counted)
     };
-    let beside_searches = |per_second| {
+    let beside = |what, per_second| {
         let mut askers = Askers::of(&archive, &questions)?;
-        stream(&mut |window| search(&mut askers, &questions, per_second, window))
+        stream(&mut |window| ask(&mut askers, &questions, what, per_second, window))
     };
-    let (mut alone, mut searched, mut indexed) = (Vec::new(), SEARCHES.map(|_| Vec::new()), Vec::new());
+    let (mut alone, mut indexed) = (Vec::new(), Vec::new());
+    let [mut searched, mut requested] = [(); 2].map(|()| SEARCHES.map(|_| Vec::new()));
     for _ in 0..RUNS {
         alone.push(stream(&mut |window| {
             std::thread::sleep(window);
             Ok(())
         })?);
-        for (searched, per_second) in searched.iter_mut().zip(SEARCHES) {
-            searched.push(beside_searches(per_second)?);
+        for (rate, per_second) in SEARCHES.into_iter().enumerate() {
+            requested[rate].push(beside(What::Nothing, per_second)?);
+            searched[rate].push(beside(What::Search, per_second)?);
         }
     }
     // Afterwards: what an index leaves to be written to the disk would be the next one's burden.
@@ -51,7 +55,7 @@ pub fn run(world: &World) -> anyhow::Result<Vec<Row>> {
         let over = AtomicBool::new(false);
         indexed.push(std::thread::scope(|scope| {
             let indexing = scope.spawn(|| archive.rebuild_until(&over));
-            let counted = beside_searches(SEARCHES[0]);
+            let counted = beside(What::Search, SEARCHES[0]);
             over.store(true, Ordering::Relaxed);
             indexing.join().expect("it does not panic")?;
             counted
@@ -60,24 +64,38 @@ pub fn run(world: &World) -> anyhow::Result<Vec<Row>> {
     let of = |runs: &[Counted], time: fn(&Counted) -> u64| -> Vec<f64> {
         runs.iter().map(|run| millis(time(run))).collect()
     };
-    let goal = 1.1 * Spread::of(of(&alone, |run| run.p99)).median;
-    let row = |what: &str, runs: &[Counted], name: &str, time: fn(&Counted) -> u64| {
-        Row::new(format!("a delta beside {what}, 5k/s, {name}"), "ms", of(runs, time))
-            .beside("alone", of(&alone, time))
+    let rows = |what: String, runs: &[Counted], requested: &[Counted]| {
+        let goal = 1.1 * Spread::of(of(requested, |run| run.p99)).median;
+        let row = |name, time| {
+            Row::new(format!("a delta beside {what}, 5k/s, {name}"), "ms", of(runs, time))
+                .beside("as many requests that search nothing", of(requested, time))
+        };
+        [row("p50", |run| run.p50), row("p99", |run| run.p99).at_most(goal)]
     };
+    let alone = [
+        Row::new("a delta alone, 5k/s, p50", "ms", of(&alone, |run| run.p50)),
+        Row::new("a delta alone, 5k/s, p99", "ms", of(&alone, |run| run.p99)),
+    ];
     let [few, many] = SEARCHES.map(|per_second| format!("{per_second} searches/s"));
     let anew = format!("{few} and an index that is made anew");
-    Ok([(few, &searched[0]), (many, &searched[1]), (anew, &indexed)]
-        .into_iter()
-        .flat_map(|(what, runs)| {
-            [row(&what, runs, "p50", |run| run.p50), row(&what, runs, "p99", |run| run.p99).at_most(goal)]
-        })
-        .collect())
+    let beside = [
+        rows(few, &searched[0], &requested[0]),
+        rows(many, &searched[1], &requested[1]),
+        rows(anew, &indexed, &requested[0]),
+    ];
+    Ok(alone.into_iter().chain(beside.into_iter().flatten()).collect())
 }
 
-fn search(
+#[derive(Clone, Copy)]
+enum What {
+    Search,
+    Nothing,
+}
+
+fn ask(
     askers: &mut Askers<'_>,
     questions: &[Question],
+    what: What,
     per_second: u32,
     window: Duration,
 ) -> anyhow::Result<()> {
@@ -87,7 +105,10 @@ fn search(
             break;
         }
         // Whoever asks looks at the answer on a machine of their own.
-        let answer = askers.send(question)?;
+        let answer = match what {
+            What::Search => askers.send(question)?,
+            What::Nothing => askers.send_nothing(question)?,
+        };
         anyhow::ensure!(answer.status == 200, "status {}", answer.status);
         let due = began + Duration::from_secs(1) * asked / per_second;
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
