@@ -1,6 +1,6 @@
 //! The files of the index, mapped into memory by the library. Its threads that merge pieces are made within it, and open
 //! files here: that is where they step back, so that neither a stream waits for them nor a message that is said meanwhile.
-//! Whoever writes one lets others go first all the time.
+//! Whoever reads or writes one lets others go first all the time.
 
 use std::io::{self, BufWriter, Write};
 use std::ops::Range;
