@@ -335,6 +335,29 @@ async fn a_webhook_of_which_every_attempt_fails_for_five_days_is_disabled() {
 }
 
 #[tokio::test]
+async fn what_happens_while_a_webhook_is_disabled_is_never_told_however_short_that_is() {
+    let (receiver, base) = Receiver::start().await;
+    let errand = Errand::new(CONFIG).await;
+    let hook = hook(&errand, &json!({"url": format!("{base}/ok"), "events": ["approval.decided"]})).await;
+    let path = format!("/v1/webhooks/{}", hook.id);
+    let enable = async |enabled: bool| {
+        errand.client.send(Method::PATCH, &path, &json!({"enabled": enabled})).await.expect(200);
+    };
+    for round in 0..=8 {
+        let turn = errand.calls("refund", &json!({"order": round.to_string()})).await;
+        let approval = errand.asked().await;
+        if round < 8 {
+            enable(false).await;
+        }
+        errand.decide(&approval, "approve").await.expect(200);
+        enable(true).await;
+        errand.turn_is(&turn, "completed").await;
+    }
+    receiver.is_told("ok", 1).await;
+    assert_eq!(deliveries(&errand, &hook).await.len(), 1);
+}
+
+#[tokio::test]
 async fn a_kill_between_the_delivery_and_its_record_delivers_again_under_the_same_id() {
     let (receiver, base) = Receiver::start().await;
     let mut errand = Errand::new(CONFIG).await;

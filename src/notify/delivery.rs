@@ -52,6 +52,13 @@ pub struct Fresh {
     pub payload: String,
 }
 
+/// How far the feed was read for a webhook, and from where it was told to.
+#[derive(Debug, Clone, Copy)]
+pub struct Moved {
+    pub from: u64,
+    pub to: u64,
+}
+
 /// What is to be sent now.
 #[derive(Debug, Clone)]
 pub struct Due {
@@ -109,7 +116,8 @@ const ADD: &str = "
 /// A feed that ends earlier gives its positions again: those after its end are no longer what was told.
 const FORGET_POSITIONS: &str =
     "UPDATE deliveries SET position = NULL WHERE webhook_id = :id AND position > :cursor";
-const MOVE_CURSOR: &str = "UPDATE webhooks SET cursor = :cursor WHERE id = :id";
+const MOVE_CURSOR: &str =
+    "UPDATE webhooks SET cursor = :cursor WHERE id = :id AND cursor = :from AND enabled = 1";
 const LIST: &str = concat!(
     columns!(),
     " AND (:state IS NULL OR d.state = :state) AND (:before IS NULL OR d.id < :before) ORDER BY d.id DESC LIMIT :limit"
@@ -143,19 +151,26 @@ const DISABLE: &str =
 const FORGET: &str = "DELETE FROM deliveries WHERE state <> 'pending' AND ended_at < :before";
 
 impl Notices {
-    /// Writes down what is to be delivered, and that the feed was read up to `through` where it was, in one.
+    /// Writes down what is to be delivered, and how far the feed was read where it was, in one. Nothing, and `false`,
+    /// where the webhook was disabled or moved on meanwhile.
     pub fn add_deliveries(
         &self,
         webhook_id: WebhookId,
         fresh: &[Fresh],
-        through: Option<u64>,
+        moved: Option<Moved>,
         now: Timestamp,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let mut db = self.0.db.lock();
         let tx = db.transaction()?;
-        if let Some(through) = through {
+        if let Some(Moved { from, to }) = moved {
+            let there = named_params! {
+                ":id": webhook_id.to_string(), ":from": from.cast_signed(), ":cursor": to.cast_signed(),
+            };
+            if tx.prepare_cached(MOVE_CURSOR)?.execute(there)? == 0 {
+                return Ok(false);
+            }
             tx.prepare_cached(FORGET_POSITIONS)?.execute(named_params! {
-                ":id": webhook_id.to_string(), ":cursor": through.cast_signed(),
+                ":id": webhook_id.to_string(), ":cursor": to.cast_signed(),
             })?;
         }
         for Fresh { position, kind, payload } in fresh {
@@ -165,17 +180,12 @@ impl Notices {
                 ":now": now.millis(),
             })?;
         }
-        if let Some(through) = through {
-            tx.prepare_cached(MOVE_CURSOR)?.execute(named_params! {
-                ":id": webhook_id.to_string(), ":cursor": through.cast_signed(),
-            })?;
-        }
         tx.commit()?;
         drop(db);
         if !fresh.is_empty() {
             self.announce();
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The newest first.

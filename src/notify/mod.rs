@@ -11,7 +11,7 @@ mod signature;
 mod webhook;
 
 pub use address::{Address, Code};
-pub use delivery::{Attempt, Delivery, DeliveryState, Due, Fresh, Patience};
+pub use delivery::{Attempt, Delivery, DeliveryState, Due, Fresh, Moved, Patience};
 pub use mail::DueMail;
 pub use signature::{Secret, sign};
 pub use webhook::{Changes, Follower, NewWebhook, Topic, Webhook};

@@ -25,7 +25,7 @@ use self::send::Sender;
 use self::slots::{OF_WEBHOOK, Slots};
 use super::Runtime;
 use crate::id::WebhookId;
-use crate::notify::{Due, Error, Follower, Fresh, Notices, Patience};
+use crate::notify::{Due, Error, Follower, Fresh, Moved, Notices, Patience};
 use crate::store::Notifications;
 
 /// Notifications that one read of the feed brings.
@@ -95,13 +95,14 @@ impl Webhooks {
         }
     }
 
-    /// `read` is how far the feed was read without anything to write down.
+    /// `read` is how far the feed was read without anything to write down. A webhook that is enabled again goes on
+    /// further along.
     async fn catch_up(&self, read: &mut HashMap<WebhookId, u64>) -> Result<(), Failure> {
         let notices = self.notices.clone();
         let followers = self.runtime.aside(move || notices.followers()).await?;
         read.retain(|id, _| followers.iter().any(|follower| follower.id == *id));
         for follower in followers {
-            let after = read.get(&follower.id).copied().unwrap_or(follower.cursor);
+            let after = read.get(&follower.id).map_or(follower.cursor, |read| follower.cursor.max(*read));
             read.insert(follower.id, self.catch_up_one(&follower, after).await?);
         }
         Ok(())
@@ -109,6 +110,7 @@ impl Webhooks {
 
     /// Returns how far the feed was read.
     async fn catch_up_one(&self, follower: &Follower, mut after: u64) -> Result<u64, Failure> {
+        let mut from = follower.cursor;
         loop {
             let read = self.runtime.store().notifications(follower.workspace_id, after, PAGE).await?;
             let Notifications { items, through, more } = read;
@@ -123,7 +125,11 @@ impl Webhooks {
             // The feed moves all the time; a position alone is not worth a write.
             if !fresh.is_empty() || more || through < after {
                 let (notices, now, id) = (self.notices.clone(), self.runtime.clock().now(), follower.id);
-                self.runtime.aside(move || notices.add_deliveries(id, &fresh, Some(through), now)).await?;
+                let moved = Some(Moved { from, to: through });
+                if !self.runtime.aside(move || notices.add_deliveries(id, &fresh, moved, now)).await? {
+                    return Ok(after);
+                }
+                from = through;
             }
             if !more {
                 return Ok(through);
