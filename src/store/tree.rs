@@ -91,6 +91,23 @@ pub(super) fn climb(
     Ok(Some(at))
 }
 
+/// The deepest message that is on the paths to both.
+pub(super) fn meet(tx: &Connection, a: Node, b: Node) -> Result<Option<Node>, Error> {
+    let depth = a.depth.min(b.depth);
+    let (Some(mut a), Some(mut b)) = (ancestor(tx, a, depth)?, ancestor(tx, b, depth)?) else {
+        return Ok(None);
+    };
+    // Of the same depth, their jump pointers lead equally far up.
+    while a.id != b.id {
+        let (Some(above_a), Some(above_b)) = (a.parent_id, b.parent_id) else { return Ok(None) };
+        (a, b) = match a.jump_id == b.jump_id {
+            true => (linked(tx, above_a, "parent_id", a.id)?, linked(tx, above_b, "parent_id", b.id)?),
+            false => (linked(tx, a.jump_id, "jump_id", a.id)?, linked(tx, b.jump_id, "jump_id", b.id)?),
+        };
+    }
+    Ok(Some(a))
+}
+
 const FORK_POINT: &str = "SELECT fork_message_id FROM conversations WHERE id = :id";
 
 /// The message at which a conversation was forked off, if it was.
@@ -219,6 +236,11 @@ pub(super) mod tests {
                     prop_assert_eq!(ancestor(&tx, *from, depth).unwrap(), Some(*expected));
                 }
                 prop_assert_eq!(ancestor(&tx, *from, from.depth + 1).unwrap(), None);
+                for other in &nodes {
+                    let both = walk(&nodes, *other);
+                    let expected = path.iter().find(|node| both.contains(node)).copied();
+                    prop_assert_eq!(meet(&tx, *from, *other).unwrap(), expected);
+                }
                 for conversation in &conversations {
                     let expected = sees(&nodes, *conversation, from);
                     prop_assert_eq!(visible(&tx, conversation.0, from).unwrap(), expected);

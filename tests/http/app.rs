@@ -279,9 +279,17 @@ impl TestApp {
 
     /// Sends as the owner and waits for the end of the turn.
     pub async fn talk(&self, conversation: &str, text: &str) -> Value {
+        self.say(conversation, &json!({"text": text})).await
+    }
+
+    /// Begins anew, beside what was said first.
+    pub async fn talk_anew(&self, conversation: &str, text: &str) -> Value {
+        self.say(conversation, &json!({"text": text, "parent_id": null})).await
+    }
+
+    pub async fn say(&self, conversation: &str, message: &Value) -> Value {
         let request = self.request(Method::POST, &format!("{conversation}/messages"), &self.people.owner);
-        let sent = Answer::of(request.header("Prefer", "wait=15").json(&json!({"text": text}))).await;
-        sent.is(200)
+        Answer::of(request.header("Prefer", "wait=15").json(message)).await.is(200)
     }
 
     /// What a GET of a stream says until `enough`, or to its end.

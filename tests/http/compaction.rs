@@ -146,6 +146,28 @@ async fn a_fork_keeps_the_summary_as_it_was_whatever_is_done_to_it_elsewhere() {
 }
 
 #[tokio::test]
+async fn a_fork_of_a_path_that_began_anew_finds_no_summary_of_the_other_one() {
+    let (app, _, at) = scripted("default").await;
+    for text in ["one", "two"] {
+        app.talk(&at, text).await;
+    }
+    let last = items(&app.get(&format!("{at}/messages")).await.is(200))[0]["id"].clone();
+    app.post(&format!("{at}/compact"), &json!({"message_id": last})).await.is(201);
+    let fork = async |at: &str| {
+        let forked = app.post(&format!("{at}/fork"), &json!({})).await.is(201);
+        format!("/v1/conversations/{}", forked["conversation"]["id"].as_str().unwrap())
+    };
+    let summaries = async |at: &str| items(&app.get(&format!("{at}/compactions")).await.is(200)).len();
+    let middle = fork(&at).await;
+    app.talk_anew(&middle, "anew").await;
+    for text in ["two", "three"] {
+        app.talk(&middle, text).await;
+    }
+    let anew = fork(&middle).await;
+    assert_eq!((summaries(&middle).await, summaries(&anew).await), (1, 0));
+}
+
+#[tokio::test]
 async fn a_summary_of_a_fork_that_said_nothing_itself_is_kept_for_its_own_forks() {
     let (app, script, at) = scripted("default").await;
     for text in ["one", "two", "three"] {

@@ -181,6 +181,28 @@ async fn a_fork_begins_with_the_files_of_its_fork_point() {
 }
 
 #[tokio::test]
+async fn a_fork_of_a_path_that_began_anew_has_none_of_the_files_of_the_other_one() {
+    let desk = Desk::new().await;
+    desk.succeeds("files.write", json!({"path": "a", "content": "private"})).await;
+    let attached = desk.app.upload("b.txt", b"private".to_vec()).await;
+    let parts =
+        json!({"parts": [{"type": "text", "text": "look"}, {"type": "file", "file_id": attached["id"]}]});
+    desk.app.say(&desk.conversation, &parts).await;
+    let fork = async |at: &str, more: Value| {
+        let forked = desk.app.post(&format!("{at}/fork"), &more).await.is(201);
+        format!("/v1/conversations/{}", forked["conversation"]["id"].as_str().unwrap())
+    };
+    let middle = fork(&desk.conversation, json!({})).await;
+    desk.app.talk_anew(&middle, "[]").await;
+    for _ in 0..4 {
+        desk.app.talk(&middle, "[]").await;
+    }
+    let anew = fork(&middle, json!({})).await;
+    assert_eq!(desk.files(&middle).await, [file("a", "private"), file("attachments/b.txt", "private")]);
+    assert_eq!(desk.files(&anew).await, []);
+}
+
+#[tokio::test]
 async fn files_of_messages_are_read_and_told_apart() {
     let desk = Desk::new().await;
     let first = desk.app.upload("a.txt", b"first".to_vec()).await;
@@ -189,12 +211,7 @@ async fn files_of_messages_are_read_and_told_apart() {
     for file in [&first, &second, &image] {
         let parts =
             json!({"parts": [{"type": "text", "text": "look"}, {"type": "file", "file_id": file["id"]}]});
-        let request = desk.app.request(
-            Method::POST,
-            &format!("{}/messages", desk.conversation),
-            &desk.app.people.owner,
-        );
-        Answer::of(request.header("Prefer", "wait=15").json(&parts)).await.is(200);
+        desk.app.say(&desk.conversation, &parts).await;
     }
     let listed = desk.succeeds("files.list", json!({"prefix": "attachments/a"})).await;
     let expected = "attachments/a (2).txt (text/plain, 6 bytes)\nattachments/a.txt (text/plain, 5 bytes)";

@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Connection, OptionalExtension, named_params};
+use rusqlite::{Connection, named_params};
 
 use super::conversation;
+use super::lineage::Lineage;
 use crate::chat::compaction::Compaction;
 use crate::chat::message::Marks;
 use crate::id::{ConversationId, MessageId};
@@ -84,26 +85,20 @@ const SAID: &str = "
     SELECT kind, subject, message_id, body FROM annotations
     WHERE conversation_id = :id AND seq <= :as_of AND (until IS NULL OR until > :as_of)";
 
-const ORIGIN: &str =
-    "SELECT origin_id, origin_seq FROM conversations WHERE id = :id AND origin_id IS NOT NULL";
-
 pub(super) fn all(tx: &Connection, id: ConversationId) -> Result<Annotations, Error> {
     let mut found = Annotations::default();
     // A subject that a conversation spoke of is settled for those that it was forked off.
     let mut settled: BTreeSet<(String, [u8; 16])> = BTreeSet::new();
-    let (mut at, mut as_of, mut above): (ConversationId, i64, Option<Node>) = (id, i64::MAX - 1, None);
-    loop {
+    let mut next = Some(Lineage::of(id));
+    while let Some(lineage) = next {
         let mut statement = tx.prepare_cached(SAID)?;
-        let mut rows = statement.query(named_params! {":id": at.as_bytes(), ":as_of": as_of})?;
+        let mut rows =
+            statement.query(named_params! {":id": lineage.at.as_bytes(), ":as_of": lineage.as_of})?;
         while let Some(row) = rows.next()? {
             let row = Row::new(row, "annotations", "subject");
             let (kind, subject): (String, [u8; 16]) = (row.get("kind")?, row.get("subject")?);
-            let Some(node) = tree::node(tx, row.id("message_id")?)? else { continue };
-            let inherited = match above {
-                Some(fork) => tree::ancestor(tx, fork, node.depth)?.is_some_and(|found| found.id == node.id),
-                None => tree::visible(tx, id, &node)?,
-            };
-            if !inherited || !settled.insert((kind.clone(), subject)) {
+            let Some(node) = lineage.sees(tx, row.id("message_id")?)? else { continue };
+            if !settled.insert((kind.clone(), subject)) {
                 continue;
             }
             match kind.as_str() {
@@ -116,15 +111,7 @@ pub(super) fn all(tx: &Connection, id: ConversationId) -> Result<Annotations, Er
                 _ => return Err(row.corrupt("kind")),
             }
         }
-        let origin: Option<([u8; 16], i64)> = tx
-            .prepare_cached(ORIGIN)?
-            .query_row(named_params! {":id": at.as_bytes()}, |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
-        let Some((origin, seq)) = origin else { break };
-        let Some(fork) = tree::fork_point(tx, at)? else { break };
-        // Only what is above every fork point on the way.
-        above = Some(above.map_or(fork, |above| if above.depth <= fork.depth { above } else { fork }));
-        (at, as_of) = (ConversationId::from_bytes(origin), seq);
+        next = lineage.up(tx)?;
     }
     found.compactions.sort_by_key(|(depth, compaction)| (*depth, compaction.created_at, compaction.id));
     Ok(found)

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, OptionalExtension, named_params};
 
 use super::conversation;
+use super::lineage::Lineage;
 use crate::chat::file::{ATTACHMENTS, ContentHash, FileInfo, StoredFile};
 use crate::clock::Timestamp;
 use crate::id::{ConversationId, FileId, MessageId, UserId, WorkspaceId};
@@ -14,7 +15,7 @@ use crate::scope::Scope;
 use crate::store::Store;
 use crate::store::error::Error;
 use crate::store::row::Row;
-use crate::store::tree::{self, Node};
+use crate::store::tree;
 
 /// Files of messages that are listed with a conversation, the newest.
 const ATTACHED: usize = 1000;
@@ -261,30 +262,19 @@ const TOTALS: &str = "
     SELECT count(*), coalesce(sum(f.size), 0)
     FROM conversation_files w LEFT JOIN files f ON f.id = w.file_id WHERE w.conversation_id = :id";
 
-const ORIGIN: &str = "
-    SELECT origin_id, origin_seq FROM conversations WHERE id = :id AND origin_id IS NOT NULL";
-
 /// Its own, and above its fork point what its origin had when the fork was made, unless it has something else there.
 fn all_of(tx: &Connection, id: ConversationId) -> Result<Vec<ConversationFile>, Error> {
     let (mut found, mut attached) = (Vec::new(), Vec::new());
     let (mut settled, mut known): (BTreeSet<String>, BTreeSet<FileId>) = Default::default();
-    let (mut at, mut as_of, mut above): (ConversationId, i64, Option<Node>) = (id, i64::MAX, None);
-    loop {
-        let inherits = |message_id: MessageId| -> Result<bool, Error> {
-            let Some(node) = tree::node(tx, message_id)? else { return Ok(false) };
-            match above {
-                Some(fork) => {
-                    Ok(tree::ancestor(tx, fork, node.depth)?.is_some_and(|found| found.id == node.id))
-                }
-                None => tree::visible(tx, id, &node),
-            }
-        };
+    let mut next = Some(Lineage::of(id));
+    while let Some(lineage) = next {
+        let Lineage { at, as_of, .. } = lineage;
         let mut statement = tx.prepare_cached(WRITTEN)?;
         let mut rows = statement.query(named_params! {":id": at.as_bytes(), ":as_of": as_of})?;
         while let Some(row) = rows.next()? {
             let row = Row::new(row, "conversation_files", "path");
             let path: String = row.get("path")?;
-            if settled.contains(&path) || !inherits(row.id("message_id")?)? {
+            if settled.contains(&path) || lineage.sees(tx, row.id("message_id")?)?.is_none() {
                 continue;
             }
             if row.opt_id::<FileId>("id")?.is_some() {
@@ -296,19 +286,12 @@ fn all_of(tx: &Connection, id: ConversationId) -> Result<Vec<ConversationFile>, 
         let mut rows = statement.query(named_params! {":id": at.as_bytes()})?;
         while let Some(row) = rows.next()?.filter(|_| attached.len() < ATTACHED) {
             let row = Row::new(row, "file_uses", "message_id");
-            if inherits(row.id("message_id")?)? {
+            if lineage.sees(tx, row.id("message_id")?)?.is_some() {
                 let file = from_row(&row)?;
                 attached.extend(known.insert(file.info.id).then_some(file));
             }
         }
-        let origin: Option<([u8; 16], i64)> = tx
-            .prepare_cached(ORIGIN)?
-            .query_row(named_params! {":id": at.as_bytes()}, |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
-        let Some((origin, seq)) = origin else { break };
-        let Some(fork) = tree::fork_point(tx, at)? else { break };
-        above = Some(above.map_or(fork, |above| if above.depth <= fork.depth { above } else { fork }));
-        (at, as_of) = (ConversationId::from_bytes(origin), seq);
+        next = lineage.up(tx)?;
     }
     name(attached, &mut found);
     found.sort_by(|a, b| a.path.cmp(&b.path));

@@ -9,6 +9,7 @@ mod feed;
 mod file;
 mod import;
 mod key;
+mod lineage;
 mod list;
 mod load;
 mod memory;
