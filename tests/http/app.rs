@@ -50,6 +50,7 @@ pub struct TestApp {
     provider: Arc<dyn Provider>,
     bounds: Bounds,
     file_limits: files::Limits,
+    options: Options,
     server: JoinHandle<()>,
     client: reqwest::Client,
     dir: TempDir,
@@ -139,7 +140,7 @@ impl TestApp {
         let directory = Arc::new(directory.with_issuers(issuers));
         let people = People::in_it(&directory);
         let (runtime, state, address, server) =
-            start(&dir, &directory, &provider, (bounds, file_limits), options).await;
+            start(&dir, &directory, &provider, (bounds, file_limits), options.clone()).await;
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         Self {
             address,
@@ -150,6 +151,7 @@ impl TestApp {
             provider,
             bounds,
             file_limits,
+            options,
             server,
             client,
             dir,
@@ -161,7 +163,8 @@ impl TestApp {
         self.server.abort();
         self.runtime.store().close().await;
         let bounds = (self.bounds, self.file_limits);
-        let started = start(&self.dir, &self.directory, &self.provider, bounds, Self::options()).await;
+        let options = self.options.clone();
+        let started = start(&self.dir, &self.directory, &self.provider, bounds, options).await;
         (self.runtime, self.state, self.address, self.server) = started;
     }
 

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
+use weir::http::Options;
 
 use crate::app::TestApp;
 use crate::runtime::Script;
@@ -134,7 +135,9 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let app = TestApp::new(Arc::new(Script::saying("an answer"))).await;
+        // Every step is followed by looking at everything.
+        let options = Options { requests_per_minute: Some(10_000_000), ..TestApp::options() };
+        let app = TestApp::with(Arc::new(Script::saying("an answer")), options).await;
         let at = app.conversation().await;
         let trees = vec![Tree { at, ..Tree::default() }];
         Self { app, trees, ever: BTreeSet::new(), done: BTreeMap::new() }
