@@ -448,6 +448,28 @@ async fn a_deleted_branch_stays_for_its_fork_alone_and_goes_with_it() {
 }
 
 #[tokio::test]
+async fn what_a_fork_answered_itself_stays_when_its_origin_deletes_what_was_asked() {
+    let (mut app, at) = demo().await;
+    let root = app.talk(&at, "count to 2").await["message_id"].clone();
+    let forked = fork(&app, &at, &json!({"message_id": root})).await;
+    let again = regenerate(&app, &forked, &json!({"message_id": root})).await;
+    let turn = format!("/v1/turns/{}", again["turn"]["id"].as_str().unwrap());
+    app.delete(&format!("{at}/messages/{}", root.as_str().unwrap())).await.is(204);
+    for _ in 0..2 {
+        assert_eq!(app.get(&turn).await.is(200)["state"], "completed");
+        assert_eq!(path(&app, &forked).await, ["count to 2", "1, 2"]);
+        tiles(&log(&app, &forked).await);
+        app.restart().await;
+    }
+    // And what it deletes itself is gone from its own log.
+    let answer = again["messages"][0]["id"].as_str().unwrap();
+    app.delete(&format!("{forked}/messages/{answer}")).await.is(204);
+    let events = log(&app, &forked).await;
+    tiles(&events);
+    assert!(!format!("{events:?}").contains("1, 2"), "{events:?}");
+}
+
+#[tokio::test]
 async fn turns_run_on_several_leaves_at_once() {
     let script = Script::saying("one two three").gated();
     let app = TestApp::new(std::sync::Arc::new(script.clone())).await;

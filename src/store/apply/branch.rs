@@ -87,7 +87,11 @@ pub(super) fn finish(tx: &Transaction<'_>, id: ConversationId, root: MessageId) 
     Ok(())
 }
 
-const ANSWERED_BY: &str = "SELECT id, first_seq, last_seq FROM turns WHERE input_id = :id";
+// A fork may have answered it, too: that is the fork's.
+const ANSWERED_BY: &str = "
+    SELECT t.id, t.first_seq, t.last_seq
+    FROM messages m JOIN turns t ON t.input_id = m.id
+    WHERE m.id = :id AND t.conversation_id = m.conversation_id";
 // What became of a call may be said long after its turn.
 const MADE_BY: &str = "
     SELECT t.id, t.first_seq,
