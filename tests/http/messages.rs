@@ -212,6 +212,33 @@ async fn a_turn_is_cancelled_once_and_stays_so() {
 }
 
 #[tokio::test]
+async fn who_has_not_the_rights_of_the_sender_does_not_edit_what_waits() {
+    let app = TestApp::demo().await;
+    let at = app.conversation().await;
+    app.patch(&at, &json!({"visibility": "workspace"})).await.is(200);
+    let path = format!("{at}/messages");
+    app.post(&path, &json!({"text": "count to 500"})).await.is(202);
+    let queued = app.post(&path, &json!({"text": "mine"})).await.is(202);
+    let turn = format!("{at}/queue/{}", queued["turn"]["id"].as_str().unwrap());
+    let id = at.rsplit('/').next().unwrap();
+    let minted = app.post("/v1/auth/tokens", &json!({"ttl": 60, "conversation_ids": [id]})).await.is(201);
+    let body = json!({"text": "search everything of theirs"});
+    let edit = |token: &str, turn: &str| Answer::of(app.request(Method::PATCH, turn, token).json(&body));
+    let narrow = minted["token"].as_str().unwrap();
+    for token in [&*app.people.admin, narrow] {
+        assert_eq!(edit(token, &turn).await.problem(403), "forbidden");
+    }
+    edit(&app.people.owner, &turn).await.is(200);
+    // What it sent itself it edits, and so does its person.
+    let sent =
+        Answer::of(app.request(Method::POST, &path, narrow).json(&json!({"text": "from there"}))).await;
+    let turn = format!("{at}/queue/{}", sent.is(202)["turn"]["id"].as_str().unwrap());
+    for token in [narrow, &app.people.owner] {
+        edit(token, &turn).await.is(200);
+    }
+}
+
+#[tokio::test]
 async fn the_queue_is_reordered_edited_and_withdrawn_from() {
     let (app, script) = gated().await;
     let at = app.conversation().await;

@@ -409,17 +409,23 @@ impl Draft {
         }
     }
 
-    /// Hands waiting messages to a turn that is about to take another step.
+    /// Hands waiting messages to a turn that is about to take another step. Whoever has not its rights waits for one of
+    /// their own.
     fn steer(&mut self, turn_id: TurnId, stamp: &Stamp) {
         let Some(turn) = self.conversation.turns.get(&turn_id) else { return };
         // Only between two steps: an answer that was cut is finished first.
         if turn.leaf != turn.base {
             return;
         }
-        let lane = turn.plan.lane;
-        let steered =
-            self.conversation.queue.iter().filter(|queued| queued.turn.steer && queued.turn.lane == lane);
-        let steered: Vec<Queued> = steered.cloned().collect();
+        let TurnPlan { lane, request, .. } = &*turn.plan;
+        let joins = |turn: &QueuedTurn| {
+            let asked = &turn.request;
+            turn.steer
+                && turn.lane == *lane
+                && request.takes_words_of(asked.requested_by, asked.requested_role, asked.only_here)
+        };
+        let steered: Vec<Queued> =
+            self.conversation.queue.iter().filter(|queued| joins(&queued.turn)).cloned().collect();
         for queued in steered {
             let Some(leaf) = self.conversation.turns.get(&turn_id).map(|turn| turn.leaf) else { return };
             self.create_message(turn_id, &queued.turn, Some(leaf), stamp);

@@ -79,6 +79,13 @@ pub struct TurnRequest {
     pub only_here: bool,
 }
 
+impl TurnRequest {
+    /// Whether words of somebody with these rights may run as part of it: they run with its own.
+    pub fn takes_words_of(&self, user_id: UserId, role: WorkspaceRole, only_here: bool) -> bool {
+        self.requested_by == user_id && self.requested_role <= role && (self.only_here || !only_here)
+    }
+}
+
 const fn least_role() -> WorkspaceRole {
     WorkspaceRole::Viewer
 }

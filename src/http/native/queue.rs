@@ -17,6 +17,7 @@ use crate::http::problem::{Error, Kind, Result};
 use crate::id::{ConversationId, TurnId};
 use crate::runtime::{Order, ReceiptOf};
 use crate::scope::Scope;
+use crate::store::TurnRow;
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Queue {
@@ -64,7 +65,7 @@ pub async fn reorder(
 
 /// Edit a queued message.
 ///
-/// 409 where its turn is no longer queued.
+/// 403 for anybody who has not the rights of its sender, 409 where its turn is no longer queued.
 #[utoipa::path(patch, path = "/v1/conversations/{conversation_id}/queue/{turn_id}", tag = "queue",
     operation_id = "edit_queued", request_body = EditRequest,
     params(("conversation_id" = ConversationId, Path), ("turn_id" = TurnId, Path)),
@@ -76,7 +77,12 @@ pub async fn edit(
     TurnInPath(turn_id): TurnInPath,
     Json { body, .. }: Json<EditRequest>,
 ) -> Result<Answered<Turn>> {
-    check_queued(&state, &scope, &id, turn_id).await?;
+    let turn = check_queued(&state, &scope, &id, turn_id).await?;
+    if !turn.request.takes_words_of(scope.user_id, scope.role, scope.only.is_some()) {
+        return Err(Error::forbidden(
+            "it would run with the rights of whoever sent it; they alone may edit it",
+        ));
+    }
     let parts = body.into_parts(&state, &scope).await?;
     order(&state, &id, Command::EditQueued { turn_id, parts }).await?;
     Ok(Answered(turns::read(&state, &scope, turn_id).await?.into()))
@@ -112,11 +118,11 @@ async fn check_queued(
     scope: &Scope,
     id: &Owned<ConversationId>,
     turn_id: TurnId,
-) -> Result<()> {
+) -> Result<TurnRow> {
     let turn = turns::read(state, scope, turn_id).await?;
     match turn.state {
         _ if turn.conversation_id != id.id() => Err(Error::not_found()),
-        TurnState::Queued => Ok(()),
+        TurnState::Queued => Ok(turn),
         TurnState::Running
         | TurnState::Waiting
         | TurnState::Completed

@@ -2,8 +2,12 @@
 
 use weir::chat::conversation::{MAX_QUEUED_TURNS, OnBusy, Parent, Refusal};
 use weir::chat::event::Event;
+use weir::chat::turn::TurnRequest;
+use weir::id::UserId;
+use weir::scope::WorkspaceRole;
 
 use crate::chat::Chat;
+use crate::fixture::request;
 
 #[test]
 fn a_second_send_waits_behind_the_first() {
@@ -65,6 +69,28 @@ fn a_message_is_steered_in_before_the_next_step() {
         _ => None,
     });
     assert_eq!(into, Some(turn));
+}
+
+#[test]
+fn nobody_steers_a_turn_that_may_do_what_they_may_not() {
+    let widest = request();
+    let others = [
+        TurnRequest { requested_by: UserId::new(), ..widest.clone() },
+        TurnRequest { requested_role: WorkspaceRole::Viewer, ..widest.clone() },
+        TurnRequest { only_here: true, ..widest },
+    ];
+    for request in others {
+        let mut chat = Chat::new();
+        let turn = chat.send("one");
+        chat.calls(turn, "clock");
+        let steered = chat.send_with("and two", |send| {
+            (send.on_busy, send.request) = (Some(OnBusy::Steer), request);
+        });
+        chat.finishes(turn);
+        assert_eq!(chat.queue(), [steered]);
+        chat.answers(turn, "uno");
+        assert_eq!(chat.shown(), ["> one", "{}", "uno", "> and two"]);
+    }
 }
 
 #[test]
