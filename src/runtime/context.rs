@@ -64,16 +64,18 @@ impl Call<'_> {
     }
 }
 
-/// What the agent noted about the person, where it can note anything.
+/// What the agent noted about the person, where it can note anything and nobody else reads what it makes of it.
 pub(super) async fn memories(
     shared: &Shared,
-    workspace_id: WorkspaceId,
+    (workspace_id, id): (WorkspaceId, ConversationId),
     user_id: UserId,
     agent: &Agent,
     tools: &[ToolSpec],
 ) -> Result<Vec<Memory>, store::Error> {
-    match tools.iter().any(|tool| tool.name == tools::MEMORY) {
-        true => shared.store.memories(workspace_id, user_id, Some(&agent.options.id)).await,
+    let store = &shared.store;
+    match tools.iter().any(|tool| tool.name == tools::MEMORY) && tools::is_private(store, id, user_id).await?
+    {
+        true => store.memories(workspace_id, user_id, Some(&agent.options.id)).await,
         false => Ok(Vec::new()),
     }
 }
@@ -124,7 +126,7 @@ impl Runtime {
         let (settings, at) = (&info.settings, self.clock().now());
         let memories = match scope.only {
             Some(_) => Vec::new(),
-            None => memories(shared, info.workspace_id, scope.user_id, agent, &tools).await?,
+            None => memories(shared, (info.workspace_id, id), scope.user_id, agent, &tools).await?,
         };
         let call = Call { agent, model: &model, settings, tools: &tools, memories: &memories, at };
         let path = match head {

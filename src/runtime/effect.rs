@@ -121,7 +121,10 @@ async fn answer(shared: &Shared, call: &ModelCall) -> Result<(), CallFailure> {
     let (settings, at) = (&request.settings, call.turn.plan.started_at);
     let memories = match request.only_here {
         true => Ok(Vec::new()),
-        false => memories(shared, call.workspace_id, request.requested_by, agent, &tools).await,
+        false => {
+            memories(shared, (call.workspace_id, call.conversation_id), request.requested_by, agent, &tools)
+                .await
+        }
     };
     let memories = memories.unwrap_or_else(|error| {
         warn!(%error, "the model is asked without what it noted before");

@@ -66,8 +66,16 @@ async fn what_an_agent_notes_is_shown_to_its_person_and_told_to_the_model_later(
     assert_eq!(scene.client.post("/v1/memories", &unknown).await.status, 422);
     let made = scene.client.post("/v1/memories", &json!({"agent": "default", "text": "is called Kim"})).await;
     made.expect(201);
-    let list = scene.calls(&json!([{"tool": "memory", "args": {"action": "list"}}])).await;
-    assert!(scene.answer(&list).await.contains("is called Kim"));
+    let list = json!([{"tool": "memory", "args": {"action": "list"}}]);
+    let turn = scene.calls(&list).await;
+    assert!(scene.answer(&turn).await.contains("is called Kim"));
+    // Where others read along, nothing is told of it.
+    let at = format!("/v1/conversations/{}", scene.conversation);
+    scene.client.send(Method::PATCH, &at, &json!({"visibility": "workspace"})).await.expect(200);
+    let turn = scene.calls(&list).await;
+    assert!(!scene.answer(&turn).await.contains("is called Kim"));
+    let shared = system(scene.client.get(&path).await.expect(200));
+    assert!(!shared.contains("is called Kim"), "{shared}");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
+use super::is_private;
 use crate::chat::context::ToolSpec;
 use crate::chat::memory::{MEMORY_CHARS, MOST_MEMORIES, Memory};
 use crate::clock::Clock;
@@ -66,6 +67,11 @@ impl MemoryTool {
         let found = known.iter().find(|memory| Some(memory.id) == id);
         let now = self.clock.now();
         let memory = match (call.args["action"].as_str(), found, text) {
+            (Some("list"), ..) if !is_private(&self.store, call.conversation_id, call.user_id).await? => {
+                return Ok(Outcome::Failed(
+                    "others read this conversation; notes are not for them".to_owned(),
+                ));
+            }
             (Some("list"), ..) => {
                 let told = told(&known).unwrap_or_else(|| "There are no notes.".to_owned());
                 return Ok(Outcome::Succeeded(told));

@@ -4,12 +4,12 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
+use super::is_private;
 use crate::chat::context::{SEARCH, ToolSpec};
-use crate::chat::conversation::Visibility;
 use crate::chat::message::Role;
 use crate::runtime::search::{self, Ask, Hit, Search, Sort};
 use crate::scope::Scope;
-use crate::store::{self, Store};
+use crate::store::Store;
 use crate::tool::{Invocation, Outcome, Source, Tool};
 
 /// Hits that the model is given.
@@ -45,8 +45,8 @@ impl SearchTool {
     async fn run(&self, call: &Invocation) -> Result<Outcome, search::Error> {
         let query = call.args.get("query").and_then(Value::as_str).unwrap_or_default();
         let here = call.only_here || call.args.get("here").and_then(Value::as_bool).unwrap_or_default();
-        // What one person alone may see is told where they alone read it, all the way up.
-        let scope = match here || self.is_private(call).await? {
+        // What one person alone may see is told where they alone read it.
+        let scope = match here || is_private(&self.store, call.conversation_id, call.user_id).await? {
             true => Scope::acting_for(call.workspace_id, call.user_id),
             false => Scope::of_everyone(call.workspace_id),
         };
@@ -68,21 +68,6 @@ impl SearchTool {
         let hits: Vec<_> = answer.hits.iter().map(shown).collect();
         let begin = if answer.relaxed { "Nothing has all of the words. These have some:\n\n" } else { "" };
         Ok(Outcome::Succeeded(format!("{begin}{}", hits.join("\n\n"))))
-    }
-}
-
-impl SearchTool {
-    /// Whether nobody but whoever asks reads what comes of it.
-    async fn is_private(&self, call: &Invocation) -> Result<bool, store::Error> {
-        let mut next = Some(call.conversation_id);
-        while let Some(id) = next {
-            let Some(info) = self.store.info(id).await? else { return Ok(false) };
-            if info.created_by != call.user_id || info.visibility != Visibility::Private {
-                return Ok(false);
-            }
-            next = info.parent.map(|parent| parent.conversation_id);
-        }
-        Ok(true)
     }
 }
 
