@@ -603,9 +603,12 @@ impl Talk {
             (What::Compact, 201) => {
                 let id = id_of(&reply.body);
                 let mut made = log.events_of_type("conversation.compacted");
-                match made.any(|event| event["compaction"] == reply.body) && !id.is_empty() {
-                    true => Ok(()),
-                    false => wrong("not in the log"),
+                let there = made.any(|event| event["compaction"] == reply.body) && !id.is_empty();
+                let gone = reply.body["message_id"].as_str().is_some_and(|id| self.deleted.contains(id));
+                match (there, gone) {
+                    (true, false) | (false, true) => Ok(()),
+                    (false, false) => wrong("not in the log"),
+                    (true, true) => wrong("left in the log"),
                 }
             }
             (What::Undo { compaction_id }, 204) => {

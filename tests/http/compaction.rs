@@ -146,6 +146,33 @@ async fn a_fork_keeps_the_summary_as_it_was_whatever_is_done_to_it_elsewhere() {
 }
 
 #[tokio::test]
+async fn what_was_said_about_a_branch_goes_out_of_the_log_with_it() {
+    let (mut app, script, at) = scripted("default").await;
+    for text in ["one", "two"] {
+        app.talk(&at, text).await;
+    }
+    let page = app.get(&format!("{at}/messages")).await.is(200);
+    let (last, first) = (items(&page)[0]["id"].clone(), items(&page)[3]["id"].as_str().unwrap());
+    script.then_say("a secret summary");
+    let made = app.post(&format!("{at}/compact"), &json!({"message_id": last})).await.is(201);
+    let summary = format!("{at}/compactions/{}", made["id"].as_str().unwrap());
+    app.patch(&summary, &json!({"summary": "a secret of a person"})).await.is(200);
+    app.delete(&summary).await.is(204);
+    let marks = format!("{at}/messages/{}", last.as_str().unwrap());
+    app.patch(&marks, &json!({"branch_name": "a secret name"})).await.is(200);
+    let log = async |app: &TestApp| {
+        let caught_up = |events: &[Event]| events.last().is_some_and(|last| last.kind == "caught_up");
+        format!("{:?}", app.stream(&format!("{at}/events"), caught_up).await)
+    };
+    assert_eq!(log(&app).await.matches("a secret").count(), 3);
+    app.delete(&format!("{at}/messages/{first}")).await.is(204);
+    app.tidy().await;
+    app.restart().await;
+    let told = log(&app).await;
+    assert!(told.contains("redacted") && !told.contains("a secret"), "{told}");
+}
+
+#[tokio::test]
 async fn a_fork_of_a_path_that_began_anew_finds_no_summary_of_the_other_one() {
     let (app, _, at) = scripted("default").await;
     for text in ["one", "two"] {

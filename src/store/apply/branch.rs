@@ -108,6 +108,10 @@ const PROPOSED: &str = "
     FROM messages m JOIN calls c ON c.message_id = m.id
     WHERE m.id = :id AND NOT EXISTS (SELECT 1 FROM turns t WHERE t.id = c.turn_id)
     GROUP BY c.turn_id, m.seq";
+/// Names and summaries, also those that were taken back.
+const SAID_OF: &str = "
+    SELECT seq FROM annotations
+    WHERE conversation_id = :conversation_id AND message_id = :id AND body IS NOT NULL";
 const CALLS: &str = "SELECT id FROM calls WHERE message_id = :id";
 const FORGET_TURN: &str = "DELETE FROM turns WHERE id = :id";
 
@@ -134,6 +138,10 @@ fn redact(tx: &Transaction<'_>, id: ConversationId, message_id: MessageId) -> Re
     for span in spans(tx, PROPOSED, message_id)? {
         log.blacken_events(&span, |event| event.speaks_of(message_id, &calls))?;
     }
+    let mut statement = tx.prepare_cached(SAID_OF)?;
+    let of = named_params! {":conversation_id": id.as_bytes(), ":id": message_id.as_bytes()};
+    let said: Vec<i64> = statement.query_map(of, |row| row.get(0))?.collect::<Result<_, _>>()?;
+    said.into_iter().try_for_each(|seq| log.forget_event(seq))?;
     let mut statement = tx.prepare_cached(CREATED_AT)?;
     let mut rows = statement.query(named_params! {":id": message_id.as_bytes()})?;
     if let Some(row) = rows.next()? {
@@ -166,13 +174,13 @@ fn calls(tx: &Transaction<'_>, id: MessageId) -> Result<Vec<CallId>, Error> {
 }
 
 impl Event {
+    /// What a turn says of a message.
     fn speaks_of(&self, message: MessageId, calls: &[CallId]) -> bool {
         match self {
             Self::MessageCreated { message: created, .. } => created.id == message,
             Self::PartStarted { message_id, .. }
             | Self::PartCompleted { message_id, .. }
-            | Self::MessageCompleted { message_id, .. }
-            | Self::MessageMarked { message_id, .. } => *message_id == message,
+            | Self::MessageCompleted { message_id, .. } => *message_id == message,
             Self::ToolProposed { call, .. } => call.message_id == message,
             Self::ApprovalRequested { .. }
             | Self::ToolPending { .. }
@@ -195,6 +203,7 @@ impl Event {
             | Self::ConversationUpdated { .. }
             | Self::HeadChanged { .. }
             | Self::ConversationForked { .. }
+            | Self::MessageMarked { .. }
             | Self::ConversationCompacted { .. }
             | Self::ConversationUncompacted { .. }
             | Self::ConversationDeleted {}
