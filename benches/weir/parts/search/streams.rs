@@ -4,6 +4,7 @@
 //! The goal is what streams are alone. On two cores they notice any request: what they notice of as many that search
 //! nothing stands beside it.
 
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ use crate::report::Row;
 use crate::sample::Spread;
 use crate::world::World;
 
-const RUNS: usize = 5;
+const RUNS: usize = 7;
 const STREAMS: usize = 100;
 const WINDOW: Duration = Duration::from_secs(4);
 
@@ -41,18 +42,18 @@ pub fn run(world: &World) -> anyhow::Result<Vec<Row>> {
     };
     let (mut alone, mut indexed) = (Vec::new(), Vec::new());
     let [mut searched, mut requested] = [(); 2].map(|()| SEARCHES.map(|_| Vec::new()));
+    // In turn: the machine is not equally fast all the time. Alone they are not what comes first behind an index.
     for _ in 0..RUNS {
+        for (rate, per_second) in SEARCHES.into_iter().enumerate() {
+            requested[rate].push(beside(What::Nothing, per_second)?);
+        }
         alone.push(stream(&mut |window| {
             std::thread::sleep(window);
             Ok(())
         })?);
         for (rate, per_second) in SEARCHES.into_iter().enumerate() {
-            requested[rate].push(beside(What::Nothing, per_second)?);
             searched[rate].push(beside(What::Search, per_second)?);
         }
-    }
-    // Afterwards: what an index leaves to be written to the disk would be the next one's burden.
-    for _ in 0..RUNS {
         let over = AtomicBool::new(false);
         indexed.push(std::thread::scope(|scope| {
             let indexing = scope.spawn(|| archive.rebuild_until(&over));
@@ -61,6 +62,8 @@ pub fn run(world: &World) -> anyhow::Result<Vec<Row>> {
             indexing.join().expect("it does not panic")?;
             counted
         })?);
+        // What an index leaves to be written to the disk would be the next one's burden.
+        anyhow::ensure!(Command::new("sync").status()?.success(), "sync failed");
     }
     let of = |runs: &[Counted], time: fn(&Counted) -> u64| -> Vec<f64> {
         runs.iter().map(|run| millis(time(run))).collect()
