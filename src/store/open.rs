@@ -70,6 +70,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0011_search.sql"),
     include_str!("../../migrations/0012_reaches.sql"),
     include_str!("../../migrations/0013_covering.sql"),
+    include_str!("../../migrations/0014_calls_of_forks.sql"),
 ];
 
 /// The version of the tables that this program knows.

@@ -1,5 +1,7 @@
 //! The tools `files.*`, and outputs that are too long: what they do to the files of a conversation.
 
+use std::sync::Arc;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -8,15 +10,17 @@ use crate::caller::Caller;
 
 struct Desk {
     app: TestApp,
+    caller: Arc<Caller>,
     conversation: String,
 }
 
 impl Desk {
     async fn new() -> Self {
-        let app = TestApp::new(Caller::new()).await;
+        let caller = Caller::new();
+        let app = TestApp::new(caller.clone()).await;
         let created = app.post("/v1/conversations", &json!({"agent": "filing"})).await.is(201);
         let conversation = format!("/v1/conversations/{}", created["conversation"]["id"].as_str().unwrap());
-        Self { app, conversation }
+        Self { app, caller, conversation }
     }
 
     /// Has the model call one tool; the call as it ended.
@@ -203,6 +207,80 @@ async fn a_fork_of_a_path_that_began_anew_has_none_of_the_files_of_the_other_one
 }
 
 #[tokio::test]
+async fn what_comes_of_a_call_that_was_open_is_nothing_that_a_fork_learns() {
+    let desk = Desk::new().await;
+    let (app, at) = (&desk.app, &desk.conversation);
+    let member = app.people.member.clone();
+    app.patch(at, &json!({"visibility": "workspace"})).await.is(200);
+    let tool = |name: &str| json!({"name": name, "description": "", "schema": {"type": "object"}});
+    let text = json!([{"tool": "early", "args": {}}, {"tool": "late", "args": {"of": "before"}}]).to_string();
+    let send = json!({"text": text, "tools": [tool("early"), tool("late")]});
+    app.post(&format!("{at}/messages"), &send).await.is(202);
+    let calls = loop {
+        let page = app.get(&format!("{at}/messages?limit=1")).await.is(200);
+        match page["items"][0]["calls"].as_array() {
+            Some(calls) if calls.iter().all(|call| call["state"] == "pending") && calls.len() == 2 => {
+                break calls.clone();
+            }
+            _ => tokio::time::sleep(std::time::Duration::from_millis(10)).await,
+        }
+    };
+    let end = async |call: &Value, output: &str| {
+        let path = format!("/v1/tool-calls/{}/result", call["id"].as_str().unwrap());
+        app.post(&path, &json!({"output": output})).await.is(200);
+    };
+    let fork = async |from: &str, message: &Value| {
+        let body = json!({"message_id": message});
+        let request = app.request(Method::POST, &format!("{from}/fork"), &member).json(&body);
+        let forked = Answer::of(request).await.is(201);
+        format!("/v1/conversations/{}", forked["conversation"]["id"].as_str().unwrap())
+    };
+    let get = async |path: &str| Answer::of(app.request(Method::GET, path, &member)).await;
+    end(&calls[0], "in time").await;
+    let asked = calls[0]["message_id"].clone();
+    let forked = fork(at, &asked).await;
+    let again = fork(&forked, &asked).await;
+    app.patch(at, &json!({"visibility": "private"})).await.is(200);
+    end(&calls[1], &"afterwards ".repeat(4_000)).await;
+    let kept = app.get(&format!("{at}/files")).await.is(200)["items"][0].clone();
+    let content = format!("/v1/files/{}/content", kept["id"].as_str().unwrap());
+    let cursor = app.get(at).await.is(200)["cursor"].as_str().unwrap().to_owned();
+    let search = format!("/v1/search?q=afterwards&after={cursor}");
+    let found = app.get(&search).await.is(200);
+    assert!(found["items"].as_array().unwrap().iter().any(|item| item["message_id"] == asked), "{found}");
+
+    assert_eq!(get(&search).await.is(200)["items"], json!([]));
+    assert_eq!(get(&content).await.problem(404), "not-found");
+    for forked in [&forked, &again] {
+        let page = get(&format!("{forked}/messages")).await.is(200);
+        let seen = &page["items"][0]["calls"];
+        assert_eq!((&seen[0]["state"], &seen[0]["output"]), (&json!("succeeded"), &json!("in time")));
+        assert_eq!((&seen[1]["state"], &seen[1]["args"]), (&json!("cancelled"), &json!({"of": "before"})));
+        assert_eq!(get(&format!("{forked}/files")).await.is(200)["items"], json!([]));
+        for path in [forked.clone(), format!("{forked}/messages"), format!("{forked}/export")] {
+            let all = get(&path).await.text;
+            assert!(!all.contains("afterwards"), "{all}");
+        }
+    }
+
+    // Nor does the model that goes on there.
+    let body = json!({"text": "[]"});
+    let request = app.request(Method::POST, &format!("{forked}/messages"), &member);
+    let ended = Answer::of(request.header("Prefer", "wait=15").json(&body)).await.is(200);
+    assert_eq!(ended["turn"]["state"], "completed", "{ended}");
+    let told = format!("{:?}", desk.caller.asked.lock().last().unwrap().prompt);
+    assert!(told.contains("in time") && !told.contains("afterwards"), "{told}");
+
+    // Whoever forks now has it all.
+    app.patch(at, &json!({"visibility": "workspace"})).await.is(200);
+    let whole = fork(at, &asked).await;
+    app.patch(at, &json!({"visibility": "private"})).await.is(200);
+    assert!(get(&format!("{whole}/messages")).await.text.contains("afterwards"));
+    assert_eq!(get(&search).await.is(200)["items"][0]["message_id"], asked);
+    assert_eq!(get(&content).await.text, "afterwards ".repeat(4_000));
+}
+
+#[tokio::test]
 async fn files_of_messages_are_read_and_told_apart() {
     let desk = Desk::new().await;
     let first = desk.app.upload("a.txt", b"first".to_vec()).await;
@@ -229,10 +307,11 @@ async fn the_files_of_a_conversation_have_a_limit_with_all_that_they_ever_were()
         conversation_changes: 4,
         ..Default::default()
     };
-    let app = TestApp::with_model_and_file_limits(Caller::new(), limits).await;
+    let caller = Caller::new();
+    let app = TestApp::with_model_and_file_limits(caller.clone(), limits).await;
     let created = app.post("/v1/conversations", &json!({"agent": "filing"})).await.is(201);
     let conversation = format!("/v1/conversations/{}", created["conversation"]["id"].as_str().unwrap());
-    let desk = Desk { app, conversation };
+    let desk = Desk { app, caller, conversation };
     desk.succeeds("files.write", json!({"path": "a", "content": "123456"})).await;
     let error = desk.fails("files.write", json!({"path": "a", "content": "12345"})).await;
     assert!(error.starts_with("there is no room"), "{error}");

@@ -372,6 +372,26 @@ impl Call {
         self.state == CallState::Unknown && self.resolved.is_none()
     }
 
+    /// What is known of it where it never ended: in a fork that was made while it was open.
+    pub fn left_open(self, args_text: String) -> Self {
+        let error =
+            "when the conversation was forked off, nobody knew yet what comes of this call; it goes on there";
+        let (output, rule, resolved, child_id, progress, question) = (None, None, None, None, None, None);
+        Self {
+            args: serde_json::from_str(&args_text).ok(),
+            args_text,
+            state: CallState::Cancelled,
+            output,
+            error: Some(error.to_owned()),
+            rule,
+            resolved,
+            child_id,
+            progress,
+            question,
+            ..self
+        }
+    }
+
     /// What an event about this call makes of it.
     pub fn evolve(&mut self, event: &Event) {
         match event {

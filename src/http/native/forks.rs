@@ -34,7 +34,8 @@ pub struct ForkRequest {
 /// Fork a conversation at a message of any age.
 ///
 /// The fork is yours and private. It sees the path down to that message, whatever becomes of the conversation, and
-/// nothing beside it. 409 while the message is still streaming.
+/// nothing beside it. Calls that are still open go on in this conversation alone: in the fork they are cancelled, and what
+/// comes of them is not told there. 409 while the message is still streaming.
 #[utoipa::path(post, path = "/v1/conversations/{conversation_id}/fork", tag = "branches",
     operation_id = "fork_conversation", request_body = ForkRequest,
     params(("conversation_id" = ConversationId, Path),

@@ -375,7 +375,7 @@ impl Eyes for Looks<'_, '_> {
 /// Where it is seen, if it is. The names of branches are their conversation's own: a fork has those of when it was made,
 /// and not what they are called since.
 fn seen(sight: &mut Sight<'_>, candidate: &Candidate) -> Result<Option<Seen>, store::Error> {
-    let seen = sight.find(candidate.conversation_id, candidate.subject)?;
+    let seen = sight.find(candidate.conversation_id, candidate.subject, candidate.kind)?;
     Ok(seen.filter(|seen| {
         candidate.kind != TextKind::Branch || seen.conversation_id == candidate.conversation_id
     }))

@@ -133,9 +133,9 @@ fn fold(tx: &Transaction<'_>, place: Place, event: &Event) -> Result<(), Error> 
         }
         Event::QueueChanged { turn_ids } => turn::reorder(tx, place, turn_ids),
         Event::QueueEdited { turn_id, parts } => turn::edit(tx, place, *turn_id, parts),
-        Event::ToolProposed { call, .. } => call::propose(tx, call),
+        Event::ToolProposed { call, .. } => call::propose(tx, place, call),
         Event::ToolSucceeded { call_id, files, .. } => {
-            let message_id = call::change(tx, *call_id, event)?;
+            let message_id = call::change(tx, place, *call_id, event)?;
             file::change(tx, place, message_id, files)
         }
         Event::ToolPending { call_id, .. }
@@ -149,7 +149,7 @@ fn fold(tx: &Transaction<'_>, place: Place, event: &Event) -> Result<(), Error> 
         | Event::ToolExpired { call_id, .. }
         | Event::ToolCancelled { call_id, .. }
         | Event::ToolUnknown { call_id, .. }
-        | Event::ToolResolved { call_id, .. } => call::change(tx, *call_id, event).map(drop),
+        | Event::ToolResolved { call_id, .. } => call::change(tx, place, *call_id, event).map(drop),
         Event::ApprovalRequested { approval, .. } => approval::request(tx, place, approval),
         Event::ApprovalVoted { approval_id, .. }
         | Event::ApprovalDecided { approval_id, .. }

@@ -74,7 +74,7 @@ impl Store {
             for message_id in ids {
                 let Some(found) = message::by_id(tx, message_id)? else { continue };
                 if tree::visible(tx, id, &found.node)? {
-                    let calls = message::calls(tx, message_id)?;
+                    let calls = message::calls(tx, id, &found.node)?;
                     messages.push((found.with_parts(tx)?, calls));
                 }
             }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, OptionalExtension, named_params};
 
 use super::conversation;
-use super::lineage::Lineage;
+use super::lineage::{self, Lineage};
 use crate::chat::file::{ATTACHMENTS, ContentHash, FileInfo, StoredFile};
 use crate::clock::Timestamp;
 use crate::id::{ConversationId, FileId, MessageId, UserId, WorkspaceId};
@@ -202,8 +202,8 @@ fn is_own(scope: &Scope, file: &StoredFile) -> bool {
 }
 
 const USES: &str = "
-    SELECT conversation_id, message_id FROM file_uses WHERE file_id = :id
-    UNION SELECT conversation_id, message_id FROM conversation_files WHERE file_id = :id";
+    SELECT conversation_id, message_id, 0 AS seq FROM file_uses WHERE file_id = :id
+    UNION SELECT conversation_id, message_id, seq FROM conversation_files WHERE file_id = :id";
 
 fn is_seen(tx: &Connection, scope: &Scope, file: &StoredFile, released: bool) -> Result<bool, Error> {
     if file.workspace_id != scope.workspace_id {
@@ -215,7 +215,7 @@ fn is_seen(tx: &Connection, scope: &Scope, file: &StoredFile, released: bool) ->
     while let Some(row) = rows.next()? {
         let row = Row::new(row, "file_uses", "message_id");
         is_used = true;
-        if sees(tx, scope, row.id("conversation_id")?, row.id("message_id")?)? {
+        if sees(tx, scope, row.id("conversation_id")?, row.id("message_id")?, row.get("seq")?)? {
             return Ok(true);
         }
     }
@@ -229,15 +229,24 @@ const DESCENDANTS: &str = "
         VALUES (:id) UNION SELECT c.id FROM conversations c JOIN family ON c.origin_id = family.id)
     SELECT id FROM family";
 
-/// Whether the scope reads a conversation that sees the message. One that waits in the queue is seen with its
-/// conversation.
-fn sees(tx: &Connection, scope: &Scope, id: ConversationId, message_id: MessageId) -> Result<bool, Error> {
+/// Whether the scope reads a conversation that sees the message, and what came to it at `seq`. One that waits in the
+/// queue is seen with its conversation.
+fn sees(
+    tx: &Connection,
+    scope: &Scope,
+    id: ConversationId,
+    message_id: MessageId,
+    seq: i64,
+) -> Result<bool, Error> {
     let Some(node) = tree::node(tx, message_id)? else { return conversation::readable(tx, scope, id) };
     let mut statement = tx.prepare_cached(DESCENDANTS)?;
     let mut rows = statement.query(named_params! {":id": id.as_bytes()})?;
     while let Some(row) = rows.next()? {
-        let id = ConversationId::from_bytes(row.get(0)?);
-        if conversation::readable(tx, scope, id)? && tree::visible(tx, id, &node)? {
+        let of = ConversationId::from_bytes(row.get(0)?);
+        if conversation::readable(tx, scope, of)?
+            && tree::visible(tx, of, &node)?
+            && seq <= lineage::as_of(tx, of, id)?
+        {
             return Ok(true);
         }
     }

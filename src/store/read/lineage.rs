@@ -22,6 +22,25 @@ pub(super) struct Lineage {
 const ORIGIN: &str =
     "SELECT origin_id, origin_seq FROM conversations WHERE id = :id AND origin_id IS NOT NULL";
 
+/// How much of the log of `of` counts for a conversation: all of its own, and of one that it was forked off what was
+/// there when the fork was made.
+pub(super) fn as_of(tx: &Connection, id: ConversationId, of: ConversationId) -> Result<i64, Error> {
+    let (mut at, mut as_of) = (id, i64::MAX);
+    while at != of {
+        let Some(origin) = origin(tx, at)? else { return Ok(0) };
+        (at, as_of) = origin;
+    }
+    Ok(as_of)
+}
+
+fn origin(tx: &Connection, id: ConversationId) -> Result<Option<(ConversationId, i64)>, Error> {
+    let origin: Option<([u8; 16], i64)> = tx
+        .prepare_cached(ORIGIN)?
+        .query_row(named_params! {":id": id.as_bytes()}, |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(origin.map(|(id, as_of)| (ConversationId::from_bytes(id), as_of)))
+}
+
 impl Lineage {
     pub fn of(id: ConversationId) -> Self {
         Self { id, at: id, as_of: i64::MAX - 1, above: None }
@@ -39,22 +58,13 @@ impl Lineage {
 
     /// The next one up, if anything of it is seen.
     pub fn up(self, tx: &Connection) -> Result<Option<Self>, Error> {
-        let origin: Option<([u8; 16], i64)> = tx
-            .prepare_cached(ORIGIN)?
-            .query_row(named_params! {":id": self.at.as_bytes()}, |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
-        let Some((origin, as_of)) = origin else { return Ok(None) };
+        let Some((at, as_of)) = origin(tx, self.at)? else { return Ok(None) };
         let Some(fork) = tree::fork_point(tx, self.at)? else { return Ok(None) };
         // A fork may have left the path to its own fork point before it was forked.
         let above = match self.above {
             Some(above) => tree::meet(tx, above, fork)?,
             None => Some(fork),
         };
-        Ok(above.map(|above| Self {
-            id: self.id,
-            at: ConversationId::from_bytes(origin),
-            as_of,
-            above: Some(above),
-        }))
+        Ok(above.map(|above| Self { id: self.id, at, as_of, above: Some(above) }))
     }
 }

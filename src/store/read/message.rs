@@ -2,9 +2,10 @@
 
 use rusqlite::{Connection, named_params};
 
+use super::lineage;
 use crate::chat::event::Seq;
 use crate::chat::message::{Call, Message, MessageStatus, Part, StoredPart};
-use crate::id::{CallId, MessageId, TurnId};
+use crate::id::{CallId, ConversationId, MessageId, TurnId};
 use crate::store::error::Error;
 use crate::store::row::Row;
 use crate::store::tree::{self, Node};
@@ -100,21 +101,40 @@ pub(super) fn parts(tx: &Connection, id: MessageId) -> Result<Vec<StoredPart>, E
 macro_rules! call_columns {
     () => {
         "SELECT id, message_id, turn_id, tool, args_text, state, output, error, rule, retry_of, child_id, progress,
-         question, resolved FROM calls"
+         question, resolved, seq FROM calls"
     };
 }
 
 const CALLS: &str = concat!(call_columns!(), " WHERE message_id = :id ORDER BY id");
 const CALL: &str = concat!(call_columns!(), " WHERE id = :id");
 
-pub(super) fn calls(tx: &Connection, id: MessageId) -> Result<Vec<Call>, Error> {
+/// The calls of a message, as they are in `id`. A fork has those of its origin as they were when it was made: one of
+/// which nobody knew yet how it ends goes on in the origin alone.
+pub(super) fn calls(tx: &Connection, id: ConversationId, message: &Node) -> Result<Vec<Call>, Error> {
+    let inherited = message.conversation_id != id;
+    let as_of = lineage::as_of(tx, id, message.conversation_id)?;
     let mut statement = tx.prepare_cached(CALLS)?;
-    let mut rows = statement.query(named_params! {":id": id.as_bytes()})?;
+    let mut rows = statement.query(named_params! {":id": message.id.as_bytes()})?;
     let mut calls = Vec::new();
     while let Some(row) = rows.next()? {
-        calls.push(call_from_row(row)?);
+        let (call, seq): (Call, i64) = (call_from_row(row)?, row.get("seq")?);
+        let has_ended = call.state.is_terminal() && !call.is_unresolved();
+        match (inherited && !(has_ended && seq <= as_of), call.retry_of) {
+            (false, _) => calls.push(call),
+            (true, None) => calls.push(left_open(tx, call)?),
+            (true, Some(_)) => {}
+        }
     }
     Ok(calls)
+}
+
+/// What a fork knows of a call that was open when it was made.
+fn left_open(tx: &Connection, call: Call) -> Result<Call, Error> {
+    let proposed = parts(tx, call.message_id)?.into_iter().find_map(|stored| match stored.part {
+        Part::ToolCall { call_id, args_text, .. } if call_id == call.id => Some(args_text),
+        _ => None,
+    });
+    Ok(call.left_open(proposed.unwrap_or_default()))
 }
 
 pub(in crate::store) fn call(tx: &Connection, id: CallId) -> Result<Option<Call>, Error> {
@@ -154,7 +174,7 @@ pub(super) fn of_turn(tx: &Connection, id: TurnId) -> Result<Vec<(Message, Vec<C
         if !tree::visible(tx, found.node.conversation_id, &found.node)? {
             continue;
         }
-        let calls = calls(tx, found.message.id)?;
+        let calls = calls(tx, found.node.conversation_id, &found.node)?;
         messages.push((found.with_parts(tx)?, calls));
     }
     Ok(messages)

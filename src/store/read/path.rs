@@ -120,7 +120,7 @@ fn path_message(
     position: Seq,
 ) -> Result<PathMessage, Error> {
     let siblings = siblings(tx, id, fork, &found.node)?;
-    let calls = message::calls(tx, found.node.id)?;
+    let calls = message::calls(tx, id, &found.node)?;
     let seq = if found.is_streaming() { position } else { found.seq };
     Ok(PathMessage { message: found.with_parts(tx)?, seq, siblings, calls })
 }

@@ -69,25 +69,25 @@ fn prompt_path(tx: &Connection, id: ConversationId, leaf: Found, budget: usize) 
     let compactions = annotations.compactions_on(tx, leaf.node)?;
     let covered = compactions.last().map(|compaction| compaction.message_id);
     let leaf_node = leaf.node;
-    let Climbed { messages, top, more } = climb(tx, leaf, covered, budget)?;
+    let Climbed { messages, top, more } = climb(tx, id, leaf, covered, budget)?;
 
     let pinned: BTreeSet<MessageId> = annotations.pinned().collect();
     let mut above = Vec::new();
-    for id in &pinned {
-        if messages.iter().any(|message| message.id == *id) {
+    for pin in &pinned {
+        if messages.iter().any(|message| message.id == *pin) {
             continue;
         }
-        let Some(found) = message::by_id(tx, *id)? else { continue };
+        let Some(found) = message::by_id(tx, *pin)? else { continue };
         let on_path = tree::ancestor(tx, leaf_node, found.node.depth)?;
-        if on_path.is_some_and(|node| node.id == *id) {
-            above.push((found.node.depth, whole(tx, found)?));
+        if on_path.is_some_and(|node| node.id == *pin) {
+            above.push((found.node.depth, whole(tx, id, found)?));
         }
     }
     if !messages.iter().any(|message| message.role == Role::User)
         && let Some(asked) = asked_above(tx, top)?
         && !pinned.contains(&asked.node.id)
     {
-        above.push((asked.node.depth, whole(tx, asked)?));
+        above.push((asked.node.depth, whole(tx, id, asked)?));
     }
     above.sort_by_key(|(depth, _)| *depth);
     let above = above.into_iter().map(|(_, message)| message).collect();
@@ -104,20 +104,26 @@ struct Climbed {
 }
 
 /// Up from the leaf, to below `covered` and as far as the budget goes.
-fn climb(tx: &Connection, leaf: Found, covered: Option<MessageId>, budget: usize) -> Result<Climbed, Error> {
+fn climb(
+    tx: &Connection,
+    id: ConversationId,
+    leaf: Found,
+    covered: Option<MessageId>,
+    budget: usize,
+) -> Result<Climbed, Error> {
     let (mut messages, mut left, mut next) = (Vec::new(), budget, Some(leaf));
     let (mut top, mut more) = (None, false);
     while let Some(found) = next {
-        let (id, parent_id) = (found.node.id, found.node.parent_id);
-        let is_covered = Some(id) == covered;
+        let (at, parent_id) = (found.node.id, found.node.parent_id);
+        let is_covered = Some(at) == covered;
         if is_covered && !messages.is_empty() {
-            top = Some(id);
+            top = Some(at);
             break;
         }
-        let message = whole(tx, found)?;
+        let message = whole(tx, id, found)?;
         let bytes = weight(&message.parts, &message.calls);
         if bytes > left && !messages.is_empty() {
-            (top, more) = (Some(id), true);
+            (top, more) = (Some(at), true);
             break;
         }
         left = left.saturating_sub(bytes);
@@ -128,7 +134,7 @@ fn climb(tx: &Connection, leaf: Found, covered: Option<MessageId>, budget: usize
                 top = parent_id;
                 break;
             }
-            Some(parent) => Some(message::linked(tx, parent, id)?),
+            Some(parent) => Some(message::linked(tx, parent, at)?),
             None => None,
         };
     }
@@ -149,14 +155,13 @@ fn asked_above(tx: &Connection, at: Option<MessageId>) -> Result<Option<Found>, 
     Ok(None)
 }
 
-fn whole(tx: &Connection, found: Found) -> Result<PathMessage, Error> {
-    let id = found.node.id;
-    let parts = message::parts(tx, id)?;
+fn whole(tx: &Connection, id: ConversationId, found: Found) -> Result<PathMessage, Error> {
+    let parts = message::parts(tx, found.node.id)?;
     let calls = match parts.iter().any(|stored| matches!(stored.part, Part::ToolCall { .. })) {
-        true => message::calls(tx, id)?,
+        true => message::calls(tx, id, &found.node)?,
         false => Vec::new(),
     };
-    let Message { parent_id, role, status, turn_id, .. } = found.message;
+    let Message { id, parent_id, role, status, turn_id, .. } = found.message;
     Ok(PathMessage { id, parent_id, role, status, turn_id, parts, calls })
 }
 

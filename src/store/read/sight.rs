@@ -8,9 +8,10 @@ use rusqlite::{CachedStatement, Connection, named_params};
 use rustc_hash::FxHashMap;
 
 use super::conversation::{self, may_read};
+use super::lineage;
 use super::reach::{self, Reaches, Whose};
 use super::searchable;
-use crate::chat::searchable::{Reach, Searchable, Subject};
+use crate::chat::searchable::{Reach, Searchable, Subject, TextKind};
 use crate::id::{ConversationId, MessageId};
 use crate::priority::give_way;
 use crate::scope::Scope;
@@ -26,7 +27,7 @@ pub struct Sight<'a> {
     reaches: Vec<Arc<Reach>>,
     statements: Statements<'a>,
     known: FxHashMap<ConversationId, Option<Known>>,
-    found: FxHashMap<(ConversationId, MessageId), Option<Found>>,
+    found: FxHashMap<(ConversationId, MessageId, Source), Option<Found>>,
     nodes: FxHashMap<MessageId, Option<Node>>,
 }
 
@@ -34,6 +35,15 @@ pub struct Sight<'a> {
 struct Statements<'a> {
     known: CachedStatement<'a>,
     placed: CachedStatement<'a>,
+}
+
+/// Where a text of a message comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Source {
+    /// Said in it, and never different since.
+    Words,
+    /// Done by its calls, some of them maybe later. A fork has what there was when it was made.
+    Calls,
 }
 
 /// Where something was found.
@@ -111,8 +121,13 @@ impl<'a> Sight<'a> {
         &self.reaches
     }
 
-    /// Where the scope sees what belongs to a conversation, and there to a message; `None`: nowhere.
-    pub fn find(&mut self, id: ConversationId, subject: Subject) -> Result<Option<Found>, Error> {
+    /// Where the scope sees a text of what belongs to a conversation, and there to a message; `None`: nowhere.
+    pub fn find(
+        &mut self,
+        id: ConversationId,
+        subject: Subject,
+        kind: TextKind,
+    ) -> Result<Option<Found>, Error> {
         let message = match subject {
             Subject::Conversation(_) => {
                 return Ok(self.know(id)?.map(|known| Found {
@@ -123,15 +138,24 @@ impl<'a> Sight<'a> {
             }
             Subject::Message(message) => message,
         };
-        if let Some(found) = self.found.get(&(id, message)) {
+        let source = match kind {
+            TextKind::Call | TextKind::File => Source::Calls,
+            TextKind::Message | TextKind::Branch | TextKind::Title => Source::Words,
+        };
+        if let Some(found) = self.found.get(&(id, message, source)) {
             return Ok(found.clone());
         }
-        let found = self.find_message(id, message)?;
-        self.found.insert((id, message), found.clone());
+        let found = self.find_message(id, message, source)?;
+        self.found.insert((id, message, source), found.clone());
         Ok(found)
     }
 
-    fn find_message(&mut self, id: ConversationId, message: MessageId) -> Result<Option<Found>, Error> {
+    fn find_message(
+        &mut self,
+        id: ConversationId,
+        message: MessageId,
+        source: Source,
+    ) -> Result<Option<Found>, Error> {
         let Some(placed) = self.placed(message)? else { return Ok(None) };
         let node = placed.node;
         let places: Vec<_> = self.may_be_seen_through(id).collect();
@@ -140,6 +164,9 @@ impl<'a> Sight<'a> {
             let Some(known) = self.know(through)?.cloned() else { continue };
             let whole = node.conversation_id == through && !known.pruned;
             if !whole && !tree::visible(self.tx, through, &node)? {
+                continue;
+            }
+            if source == Source::Calls && !self.was_done_by_then(through, &node)? {
                 continue;
             }
             let on_current_path = self.is_on_path(&known, &placed)?;
@@ -152,6 +179,17 @@ impl<'a> Sight<'a> {
     pub fn may_be_seen_through(&self, id: ConversationId) -> impl Iterator<Item = ConversationId> {
         let forks = self.reaches.iter().flat_map(move |reach| reach.forks_of(id.low()));
         std::iter::once(id).chain(forks.copied())
+    }
+
+    /// Whether a conversation sees all that the calls of a message did: nothing of that came after it was forked off.
+    fn was_done_by_then(&self, id: ConversationId, message: &Node) -> Result<bool, Error> {
+        if message.conversation_id == id {
+            return Ok(true);
+        }
+        let as_of = lineage::as_of(self.tx, id, message.conversation_id)?;
+        let mut statement = self.tx.prepare_cached(CAME_LATER)?;
+        let came_later = statement.exists(named_params! {":id": message.id.as_bytes(), ":as_of": as_of})?;
+        Ok(!came_later)
     }
 
     /// Whether a message that is seen in a conversation is above its head, or its head.
@@ -233,6 +271,10 @@ impl Known {
         Ok(Some(Self { title, head, pruned, is_fork }))
     }
 }
+
+const CAME_LATER: &str = "
+    SELECT 1 FROM calls WHERE message_id = :id AND seq > :as_of
+    UNION ALL SELECT 1 FROM conversation_files WHERE message_id = :id AND seq > :as_of";
 
 const LAST_QUESTION: &str = "
     SELECT max(id) AS id FROM messages WHERE conversation_id = :id AND role = 'user'";
