@@ -447,6 +447,45 @@ async fn a_deleted_branch_stays_for_its_fork_alone_and_goes_with_it() {
     assert_eq!(app.rows("SELECT count(*) FROM deleted_branches"), 0);
 }
 
+/// How much of three exchanges is left where a fork of all of them is deleted, and its own fork needs the first.
+async fn left_for_a_fork_of_a_deleted_fork(branch_alone: bool) -> i64 {
+    let (app, at) = demo().await;
+    let root = app.talk(&at, "count to 2").await["message_id"].as_str().unwrap().to_owned();
+    let first = app.get(&at).await.is(200)["head"].as_str().unwrap().to_owned();
+    app.patch(&format!("{at}/messages/{first}"), &json!({"starred": true})).await.is(200);
+    app.talk(&at, "count to 3").await;
+    app.talk(&at, "count to 4").await;
+    let middle = fork(&app, &at, &json!({})).await;
+    app.patch(&format!("{middle}/messages/{root}"), &json!({"starred": true})).await.is(200);
+    let last = fork(&app, &middle, &json!({"message_id": first})).await;
+    match branch_alone {
+        true => app.delete(&format!("{at}/messages/{root}")).await.is(204),
+        false => app.delete(&at).await.is(204),
+    };
+    app.tidy().await;
+    app.delete(&middle).await.is(204);
+    for _ in 0..3 {
+        app.tidy().await;
+    }
+    let left = app.rows("SELECT count(*) FROM messages");
+    assert_eq!(path(&app, &last).await, ["count to 2", "1, 2"]);
+    let tree = app.get(&format!("{last}/tree")).await.is(200);
+    let starred: Vec<_> = items(&tree).iter().map(|node| node["starred"] == true).collect();
+    assert_eq!(starred, [true, true]);
+    app.delete(&last).await.is(204);
+    for _ in 0..3 {
+        app.tidy().await;
+    }
+    assert_eq!(app.rows("SELECT count(*) FROM messages"), 0);
+    left
+}
+
+#[tokio::test]
+async fn a_deleted_fork_holds_no_more_than_its_own_forks_need() {
+    assert_eq!(left_for_a_fork_of_a_deleted_fork(false).await, 2);
+    assert_eq!(left_for_a_fork_of_a_deleted_fork(true).await, 2);
+}
+
 #[tokio::test]
 async fn what_a_fork_answered_itself_stays_when_its_origin_deletes_what_was_asked() {
     let (mut app, at) = demo().await;

@@ -43,14 +43,18 @@ pub(super) fn erase(tx: &Transaction<'_>, id: ConversationId, messages: &[Messag
 
 const IS_FREE: &str = "
     SELECT NOT EXISTS (SELECT 1 FROM messages WHERE parent_id = :id)
-       AND NOT EXISTS (SELECT 1 FROM conversations WHERE fork_message_id = :id AND purged <> 1)";
+       AND NOT EXISTS (SELECT 1 FROM conversations WHERE fork_message_id = :id AND deleted_at IS NULL)";
 
-/// Whether nothing hangs on a message, neither a child nor a fork, in whatever conversation.
+/// Whether nothing hangs on a message, neither a child nor a fork, in whatever conversation. A fork that is deleted needs
+/// what its messages hang on.
 fn is_free(tx: &Transaction<'_>, id: MessageId) -> Result<bool, Error> {
     Ok(tx.prepare_cached(IS_FREE)?.query_row(named_params! {":id": id.as_bytes()}, |row| row.get(0))?)
 }
 
-const OF_MESSAGE: [&str; 10] = [
+const OF_MESSAGE: [&str; 11] = [
+    // Of what a deleted fork saw, its own forks may need less.
+    "UPDATE conversations SET fork_message_id = (SELECT parent_id FROM messages WHERE id = :id)
+     WHERE fork_message_id = :id",
     audit::ERASE_OF_MESSAGE,
     rule::FORGET_OF_MESSAGE,
     "DELETE FROM parts WHERE message_id = :id",

@@ -46,7 +46,7 @@ const NEXT_MESSAGES: &str = "
     SELECT id FROM messages m
     WHERE conversation_id = :id
       AND NOT EXISTS (SELECT 1 FROM messages c WHERE c.parent_id = m.id)
-      AND NOT EXISTS (SELECT 1 FROM conversations f WHERE f.fork_message_id = m.id AND f.purged <> 1)
+      AND NOT EXISTS (SELECT 1 FROM conversations f WHERE f.fork_message_id = m.id AND f.deleted_at IS NULL)
     ORDER BY depth DESC LIMIT :slice";
 
 /// The row stays as a tombstone without content: an id is never given twice. Messages that are left, and what was said
@@ -62,9 +62,9 @@ const FINISH: [&str; 4] = [
     "DELETE FROM annotations
      WHERE conversation_id = :id AND (SELECT purged FROM conversations WHERE id = :id) = 1",
     "UPDATE conversations SET purged = 0
-     WHERE purged = 2 AND id = (SELECT origin_id FROM conversations WHERE id = :id AND purged = 1)",
+     WHERE purged = 2 AND id = (SELECT origin_id FROM conversations WHERE id = :id AND purged <> 0)",
     "UPDATE deleted_branches SET erased = 0
-     WHERE conversation_id = (SELECT origin_id FROM conversations WHERE id = :id AND purged = 1)",
+     WHERE conversation_id = (SELECT origin_id FROM conversations WHERE id = :id AND purged <> 0)",
 ];
 
 pub(super) fn slice(tx: &Transaction<'_>, id: ConversationId) -> Result<(), Error> {
