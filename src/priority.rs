@@ -22,6 +22,22 @@ pub fn give_way() {
     }
 }
 
+/// Steps of a loop, each too short to look at the clock.
+#[derive(Debug, Default)]
+pub struct Steps(u32);
+
+impl Steps {
+    /// One more. At every 64th others go first, and `true` says that it is time to look at the time.
+    pub fn step(&mut self) -> bool {
+        self.0 = self.0.wrapping_add(1);
+        let is_due = self.0.is_multiple_of(64);
+        if is_due {
+            give_way();
+        }
+        is_due
+    }
+}
+
 /// From now on this thread, and those that it begins, take the time that others leave over.
 ///
 /// `SCHED_IDLE` (sched(7)): whatever else wakes up has the processor at once. A mere nice value leaves every wake-up of

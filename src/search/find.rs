@@ -22,13 +22,10 @@ use crate::chat::message::Role;
 use crate::chat::searchable::{Sees, Subject, TextKind};
 use crate::clock::Timestamp;
 use crate::id::{ConversationId, MessageId};
-use crate::priority::give_way;
+use crate::priority::{Steps, give_way};
 
 /// Where more than one text in so many is seen, looking at each match costs less than going from one of those to the next.
 const SPARSE: usize = 3;
-
-/// Matches between two looks at the time.
-const LOOKS_AT_TIME_EVERY: u32 = 64;
 
 /// What is looked for.
 #[derive(Debug, Clone)]
@@ -137,7 +134,8 @@ impl View {
             };
             let scoring = EnableScoring::enabled_from_statistics_provider(&rarity, searcher);
             let weight = query.weight(scoring)?;
-            let mut search = Search { view: self, wanted, eyes, by_score, best, looked: 0, cut: Cut::No };
+            let mut search =
+                Search { view: self, wanted, eyes, by_score, best, looked: Steps::default(), cut: Cut::No };
             let segments = searcher.segment_readers().iter().zip(columns).zip(&self.seen);
             let mut segments: Vec<_> =
                 segments.map(|((segment, columns), seen)| (segment, columns, seen)).collect();
@@ -159,7 +157,7 @@ struct Search<'a> {
     /// The higher the score, the better.
     by_score: bool,
     best: Box<dyn Best>,
-    looked: u32,
+    looked: Steps,
     cut: Cut,
 }
 
@@ -265,12 +263,8 @@ impl Search<'_> {
 
     /// Whether time is up; a look at it now and then.
     fn is_late(&mut self) -> bool {
-        self.looked = self.looked.wrapping_add(1);
-        if self.looked.is_multiple_of(LOOKS_AT_TIME_EVERY) {
-            give_way();
-            if Instant::now() > self.wanted.deadline {
-                self.cut = Cut::Yes;
-            }
+        if self.looked.step() && Instant::now() > self.wanted.deadline {
+            self.cut = Cut::Yes;
         }
         self.cut == Cut::Yes
     }

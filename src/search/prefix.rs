@@ -6,10 +6,7 @@ use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{DocId, Score, SegmentReader};
 
 use super::bits::{Bits, BitsScorer};
-use crate::priority::give_way;
-
-/// So many words are read between two looks at who else waits.
-const GIVES_WAY_EVERY: u32 = 64;
+use crate::priority::Steps;
 
 #[derive(Debug, Clone)]
 pub struct Prefix {
@@ -33,12 +30,9 @@ impl Weight for Prefix {
         };
         let (mut found, mut texts, mut postings) =
             (range.without_keys().into_stream()?, Bits::none(segment.max_doc()), None);
-        let mut words_read = 0_u32;
+        let mut words_read = Steps::default();
         while found.advance() {
-            words_read += 1;
-            if words_read.is_multiple_of(GIVES_WAY_EVERY) {
-                give_way();
-            }
+            words_read.step();
             let postings = match &mut postings {
                 Some(postings) => {
                     words.reset_block_postings_from_terminfo(found.value(), postings)?;

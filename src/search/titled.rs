@@ -12,10 +12,7 @@ use super::index::{Committed, Error, unbroken};
 use super::query::Query;
 use super::view::View;
 use crate::chat::searchable::Sees;
-use crate::priority::give_way;
-
-/// Titles between two looks at the time, and at who else waits.
-const LOOKS_AT_TIME_EVERY: u32 = 64;
+use crate::priority::{Steps, give_way};
 
 impl View {
     /// The conversations whose titles have any of the words, of those that are read, by the
@@ -26,7 +23,7 @@ impl View {
         unbroken(|| {
             let Committed { searcher, columns } = self.committed.as_ref();
             let weight = query.weight(EnableScoring::disabled_from_searcher(searcher))?;
-            let mut looked = 0_u32;
+            let mut looked = Steps::default();
             for ((segment, columns), seen) in searcher.segment_readers().iter().zip(columns).zip(&self.seen) {
                 give_way();
                 let alive = segment.alive_bitset();
@@ -39,12 +36,8 @@ impl View {
                             titled.insert(conversation);
                         }
                     }
-                    looked += 1;
-                    if looked.is_multiple_of(LOOKS_AT_TIME_EVERY) {
-                        give_way();
-                        if Instant::now() > deadline {
-                            return Ok((titled, Cut::Yes));
-                        }
+                    if looked.step() && Instant::now() > deadline {
+                        return Ok((titled, Cut::Yes));
                     }
                     doc = titles.advance();
                 }
