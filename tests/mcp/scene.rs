@@ -61,31 +61,16 @@ impl Scene {
             .iter()
             .map(|(tool, args)| json!({"tool": format!("outside_{tool}"), "args": args}))
             .collect();
-        let path = format!("/v1/conversations/{}/messages", self.conversation);
-        let text = Value::from(calls).to_string();
-        let sent = self.client.post(&path, &json!({"text": text})).await.expect(202);
-        sent["turn"]["id"].as_str().expect("a turn").to_owned()
+        self.client.tell(&self.conversation, &Value::from(calls).to_string()).await
     }
 
     pub async fn turn_is(&self, turn_id: &str, state: &str) -> Value {
-        within(&format!("{turn_id} to be {state}"), async {
-            loop {
-                let turn = self.client.get(&format!("/v1/turns/{turn_id}")).await.expect(200);
-                if turn["state"] == state {
-                    return turn;
-                }
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        })
-        .await
+        self.client.turn_is(turn_id, state).await
     }
 
     /// What the model said in the end.
     pub async fn answer(&self, turn_id: &str) -> String {
-        self.turn_is(turn_id, "completed").await;
-        let path = format!("/v1/conversations/{}/messages?limit=1", self.conversation);
-        let page = self.client.get(&path).await.expect(200);
-        page["items"][0]["parts"][0]["text"].as_str().expect("an answer").to_owned()
+        self.client.answer(&self.conversation, turn_id).await
     }
 
     /// The call of the newest message, once it is as wanted.

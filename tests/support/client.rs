@@ -122,6 +122,34 @@ impl Client {
         Ack::of(&reply.expect(202))
     }
 
+    /// Says that, whatever becomes of it; the turn's id.
+    pub async fn tell(&self, conversation: &str, text: &str) -> String {
+        let path = format!("/v1/conversations/{conversation}/messages");
+        let sent = self.post(&path, &json!({"text": text})).await.expect(202);
+        sent["turn"]["id"].as_str().expect("a turn").to_owned()
+    }
+
+    pub async fn turn_is(&self, turn_id: &str, state: &str) -> Value {
+        within(&format!("{turn_id} to be {state}"), async {
+            loop {
+                let turn = self.get(&format!("/v1/turns/{turn_id}")).await.expect(200);
+                if turn["state"] == state {
+                    return turn;
+                }
+                tokio::time::sleep(AGAIN).await;
+            }
+        })
+        .await
+    }
+
+    /// What the model said in the end.
+    pub async fn answer(&self, conversation: &str, turn_id: &str) -> String {
+        self.turn_is(turn_id, "completed").await;
+        let path = format!("/v1/conversations/{conversation}/messages?limit=1");
+        let page = self.get(&path).await.expect(200);
+        page["items"][0]["parts"][0]["text"].as_str().expect("an answer").to_owned()
+    }
+
     pub async fn cancel(&self, turn_id: &str) -> Reply {
         self.post(&format!("/v1/turns/{turn_id}/cancel"), &json!({})).await
     }

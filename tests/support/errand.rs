@@ -68,19 +68,11 @@ impl Errand {
 
     /// Has the model call a tool with these arguments; the turn's id.
     pub async fn calls(&self, tool: &str, args: &Value) -> String {
-        let path = format!("/v1/conversations/{}/messages", self.conversation);
-        let text = json!([{"tool": tool, "args": args}]).to_string();
-        let sent = self.client.post(&path, &json!({"text": text})).await.expect(202);
-        sent["turn"]["id"].as_str().expect("a turn").to_owned()
+        self.client.tell(&self.conversation, &json!([{"tool": tool, "args": args}]).to_string()).await
     }
 
-    pub async fn turn_is(&self, turn_id: &str, state: &str) {
-        within(&format!("{turn_id} to be {state}"), async {
-            while self.client.get(&format!("/v1/turns/{turn_id}")).await.expect(200)["state"] != state {
-                tokio::time::sleep(POLL).await;
-            }
-        })
-        .await;
+    pub async fn turn_is(&self, turn_id: &str, state: &str) -> Value {
+        self.client.turn_is(turn_id, state).await
     }
 
     /// A question that waits, once there is one.

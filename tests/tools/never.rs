@@ -341,10 +341,7 @@ async fn a_fork_takes_no_question_and_no_yes_with_it() {
     assert!(log.events().all(|event| !event["type"].as_str().expect("a type").starts_with("tool.")));
 
     // The same again in the fork is another call, and asked for.
-    let path = format!("/v1/conversations/{forked}/messages");
-    let again = json!({"text": json!([refund("7")]).to_string()});
-    let other =
-        scene.client.post(&path, &again).await.expect(202)["turn"]["id"].as_str().expect("a turn").to_owned();
+    let other = scene.client.tell(forked, &json!([refund("7")]).to_string()).await;
     scene.turn_is(&other, "waiting").await;
     assert_eq!(scene.outside.ran().len(), 1);
 }

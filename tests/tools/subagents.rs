@@ -120,10 +120,9 @@ async fn agents_ask_agents_only_so_deep_and_with_what_is_left_of_the_budget() {
     assert_eq!(told, r#"told: told: told: told: ran with {"order":"1"}"#);
 
     // The thrifty agent has 40 tokens for the whole turn, and each step costs 15.
-    let path = format!("/v1/conversations/{}/messages", scene.client.converse("thrifty").await);
+    let thrifty = scene.client.converse("thrifty").await;
     let task = json!([helper(&json!([{"tool": "look", "args": {"order": "2"}}]))]);
-    let sent = scene.client.post(&path, &json!({"text": task.to_string()})).await.expect(202);
-    let turn = sent["turn"]["id"].as_str().expect("a turn").to_owned();
+    let turn = scene.client.tell(&thrifty, &task.to_string()).await;
     let failed = scene.turn_is(&turn, "failed").await;
     assert!(failed["problem"]["detail"].as_str().expect("why").contains("tokens"), "{failed}");
 }
