@@ -1,17 +1,17 @@
 //! The composition root: builds, starts and stops everything, in order.
 
+mod announce;
 pub mod finding;
 mod house;
 pub(crate) mod issuers;
 mod listen;
+mod options;
 mod post;
 pub(crate) mod providers;
 mod ready;
 mod telemetry;
 pub mod transfer;
 
-use std::io::Write;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,13 +28,12 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::http;
-use crate::notify::{Notices, Patience};
-use crate::runtime::agent::DEFAULT_AGENT;
-use crate::runtime::files::{self, Files};
+use crate::notify::Notices;
+use crate::runtime::files::Files;
 use crate::runtime::import::Imports;
-use crate::runtime::notify::{self, MailOptions, Mails, Targets, Webhooks};
+use crate::runtime::notify::{MailOptions, Mails, Webhooks};
 use crate::runtime::search::Search;
-use crate::runtime::{Bounds, Members, Runtime, tools};
+use crate::runtime::{Members, Runtime, tools};
 use crate::store::{self, Store};
 use crate::tool::{Misconfigured, Toolbox, mcp};
 use providers::Roster;
@@ -66,14 +65,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {}", config.server.listen))?;
 
     let address = listener.local_addr()?;
-    let bounds = Bounds {
-        turns_per_user: config.limits.turns_per_user,
-        queue_per_conversation: config.limits.queue_per_conversation,
-    };
     let mut toolbox = Toolbox::new(&config.tools, &|name| std::env::var(name).ok(), clock.clone())
         .context("a tool is not configured as it should be")?;
     tools::add_to(&mut toolbox, &store, &clock)?;
-    let files = Files::open(store.clone(), &dir.files(), clock.clone(), file_limits(&config))
+    let files = Files::open(store.clone(), &dir.files(), clock.clone(), options::files(&config))
         .with_context(|| format!("cannot open {}", dir.files().display()))?;
     tools::add_files(&mut toolbox, &store, &files)?;
     let search = Search::new(store.clone(), Some(files.clone()), clock.clone(), &dir.search());
@@ -87,17 +82,18 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let toolbox = toolbox.with_servers(servers.clone());
     let known = directory.clone();
     let members = Members::new(move |workspace_id, user_id| known.role(workspace_id, user_id));
+    let bounds = options::bounds(&config);
     let runtime = Runtime::with_members(store.clone(), roster.agents, clock, bounds, toolbox, members)
         .with_files(files)
         .with_search(search.clone());
     runtime.recover(startup.unfinished).await;
-    let options = edges(&config);
     let imports = Imports::open(runtime.clone(), transfer::options(&config, &dir, runtime.agents()))
         .context("cannot open the imports")?;
     let notices = Notices::open(&dir.notify_db())
         .with_context(|| format!("cannot open {}", dir.notify_db().display()))?;
-    let webhooks = Webhooks::new(runtime.clone(), notices.clone(), telling(&config));
-    let state = http::State::new(runtime.clone(), directory.clone(), roster.providers, numbers, options)
+    let webhooks = Webhooks::new(runtime.clone(), notices.clone(), options::webhooks(&config));
+    let edge = options::edges(&config);
+    let state = http::State::new(runtime.clone(), directory.clone(), roster.providers, numbers, edge)
         .with_imports(imports.clone())
         .with_webhooks(webhooks.clone())
         .with_mcp(servers.clone());
@@ -135,10 +131,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     chores.spawn(async move { worked.run().await });
     chores.spawn(async move { webhooks.run().await });
     chores.spawn(async move { search.run().await });
-    announce(&config, address, &directory)?;
+    announce::setup(&config, address, &directory)?;
     Stage::Ready.tell();
     let introduced = runtime.clone();
-    chores.spawn(async move { introduce(&introduced).await });
+    chores.spawn(async move { announce::agents(&introduced).await });
 
     let desk = admin::Desk { runtime: runtime.clone(), imports };
     admin::serve(commands, &directory, Some(&desk), signals.next()).await;
@@ -156,51 +152,6 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     store.close().await;
     directory.save_usage()?;
     Ok(())
-}
-
-fn file_limits(config: &Config) -> files::Limits {
-    files::Limits {
-        file_bytes: config.files.max_bytes,
-        user_files: config.files.per_user_count,
-        user_bytes: config.files.per_user_bytes,
-        workspace_bytes: config.files.per_workspace_bytes,
-        conversation_bytes: config.files.per_conversation_bytes,
-        ..files::Limits::default()
-    }
-}
-
-fn edges(config: &Config) -> http::Options {
-    let limits = http::Limits {
-        body_bytes: config.limits.body_bytes,
-        message_bytes: config.limits.message_bytes,
-        ..http::Limits::default()
-    };
-    http::Options {
-        limits,
-        allowed_origins: config
-            .server
-            .allowed_origins
-            .iter()
-            .map(|origin| origin.as_str().to_owned())
-            .collect(),
-        public_url: config.server.public_url.as_ref().map(|url| url.as_str().to_owned()),
-        trusted_proxies: config.server.trusted_proxies.iter().map(|network| network.net()).collect(),
-        listens_on_loopback: config.server.listen.ip().is_loopback(),
-        requests_per_minute: Some(config.limits.requests_per_minute),
-        streams_per_user: Some(config.limits.streams_per_user),
-        metrics_token: config.metrics.token.clone(),
-    }
-}
-
-fn telling(config: &Config) -> notify::Options {
-    notify::Options {
-        targets: Targets { vouched_for: config.webhooks.allow_private_addresses.clone() },
-        patience: Patience {
-            retry: config.webhooks.retry.clone(),
-            disable_after: config.webhooks.disable_after,
-        },
-        public_url: config.server.public_url.as_ref().map(|url| url.as_str().to_owned()),
-    }
 }
 
 /// Writes down now and then when keys were last used, and forgets who was quiet.
@@ -228,37 +179,4 @@ impl Signals {
     async fn next(&mut self) {
         tokio::select! { _ = self.terminate.recv() => {} _ = self.interrupt.recv() => {} }
     }
-}
-
-/// What a person needs to know to begin, and nothing else.
-fn announce(config: &Config, address: SocketAddr, directory: &Directory) -> anyhow::Result<()> {
-    say(format_args!("weir listens on http://{address}"));
-    if directory.needs_setup() {
-        let code = directory.create_setup_code(directory.owner())?;
-        let link = config.server.setup_link(address, &code);
-        say(format_args!("to begin, open {link} (it counts once, and for a day)"));
-    }
-    Ok(())
-}
-
-/// Says who answers. A provider that is slow to say holds nothing up.
-async fn introduce(runtime: &Runtime) {
-    for agent in runtime.agents().iter() {
-        let provider = &agent.options.provider;
-        let label =
-            if agent.options.id == DEFAULT_AGENT { String::new() } else { format!("{}: ", agent.options.id) };
-        match agent.model(None).await {
-            Ok(model) => {
-                let context = agent.context_tokens(&model);
-                let model = model.id;
-                say(format_args!("{label}provider {provider}, model {model}, {context} tokens of context"));
-            }
-            Err(failure) => say(format_args!("{label}provider {provider} is not usable yet: {failure}")),
-        }
-    }
-}
-
-/// A server goes on where nobody listens to what it prints.
-fn say(line: std::fmt::Arguments) {
-    let _ = writeln!(std::io::stdout(), "{line}");
 }
