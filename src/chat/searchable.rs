@@ -72,6 +72,20 @@ pub enum Scan {
     Conversations { before: Option<ConversationId> },
 }
 
+impl Scan {
+    /// Whether it has come past a subject, if that was there then.
+    pub fn is_past(self, subject: Subject) -> bool {
+        match (self, subject) {
+            (Self::Messages { before }, Subject::Message(id)) => before.is_some_and(|before| id >= before),
+            (Self::Messages { .. }, Subject::Conversation(_)) => false,
+            (Self::Conversations { .. }, Subject::Message(_)) => true,
+            (Self::Conversations { before }, Subject::Conversation(id)) => {
+                before.is_some_and(|before| id >= before)
+            }
+        }
+    }
+}
+
 /// Whether somebody sees messages of a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sees {

@@ -1,6 +1,6 @@
 //! The index as it lies on the disk: its fields, how far it has come, and whether it is whole.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,8 +18,9 @@ use super::analyzer::{self, Analyzer};
 use super::columns::{Columns, name};
 use super::directory::Mapped;
 use super::shown::Shown;
+use super::write::halves;
 use crate::chat::event::Epoch;
-use crate::chat::searchable::Scan;
+use crate::chat::searchable::{Scan, Subject};
 
 /// The files that each piece has.
 const PARTS: [SegmentComponent; 6] = [
@@ -254,13 +255,19 @@ impl Index {
         self.committed.load_full()
     }
 
-    /// All that is in it.
-    pub fn census(&self) -> Result<Census, Error> {
+    /// All that is in it but for the texts of some subjects.
+    pub fn census(&self, but: &HashSet<Subject>) -> Result<Census, Error> {
+        let but: HashSet<_> = but.iter().map(|subject| halves(*subject)).collect();
         let mut census = Census::new();
-        for segment in self.committed().searcher.segment_readers() {
+        let committed = self.committed();
+        let Committed { searcher, columns } = committed.as_ref();
+        for (segment, columns) in searcher.segment_readers().iter().zip(columns) {
             let digests = segment.fast_fields().u64(name::DIGEST)?.first_or_default_col(0);
             for doc in segment.doc_ids_alive() {
-                *census.entry(digests.get_val(doc)).or_default() += 1;
+                let subject = (columns.subject_high.get_val(doc), columns.subject.get_val(doc));
+                if !but.contains(&subject) {
+                    *census.entry(digests.get_val(doc)).or_default() += 1;
+                }
             }
         }
         Ok(census)

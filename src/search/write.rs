@@ -135,7 +135,7 @@ pub fn count(census: &mut Census, subject: Subject, texts: &[Searchable]) {
     }
 }
 
-fn halves(subject: Subject) -> (u64, u64) {
+pub(super) fn halves(subject: Subject) -> (u64, u64) {
     match subject {
         Subject::Message(id) => (id.high(), id.low()),
         Subject::Conversation(id) => (id.high(), id.low()),

@@ -110,12 +110,9 @@ async fn an_index_that_is_killed_while_it_is_written_catches_up() {
     eprintln!("{lives} kills while something was indexed");
 }
 
-/// More than is taken in before everything else has the processor first.
-#[tokio::test]
-async fn an_index_of_many_messages_has_all_of_them_also_after_a_kill_on_the_way() {
-    const CHAINS: usize = 460;
+/// Chains of ten messages.
+fn chains(count: usize) -> Vec<u8> {
     const LONG: usize = 10;
-    let mut errand = Errand::new("").await;
     let tree = |chain: usize| {
         let message = |depth: usize, replies: Value| {
             let role = if depth.is_multiple_of(2) { "prompter" } else { "assistant" };
@@ -126,8 +123,14 @@ async fn an_index_of_many_messages_has_all_of_them_also_after_a_kill_on_the_way(
         let first = (0..LONG - 1).rev().fold(last, |below, depth| message(depth, json!([below])));
         json!({"message_tree_id": chain.to_string(), "prompt": first}).to_string()
     };
-    let trees: Vec<String> = (0..CHAINS).map(tree).collect();
-    upload(&errand.client, trees.join("\n").into_bytes()).await;
+    (0..count).map(tree).collect::<Vec<String>>().join("\n").into_bytes()
+}
+
+/// More than is taken in before everything else has the processor first.
+#[tokio::test]
+async fn an_index_of_many_messages_has_all_of_them_also_after_a_kill_on_the_way() {
+    let mut errand = Errand::new("").await;
+    upload(&errand.client, chains(460)).await;
     check(&errand);
     for (point, passed) in [("search::before_commit", 2), ("search::after_commit", 2)] {
         errand.server.kill9();
@@ -146,6 +149,36 @@ async fn an_index_of_many_messages_has_all_of_them_also_after_a_kill_on_the_way(
         check(&errand);
     }
     assert_eq!(found(&errand, "walnut").await.len(), 200, "the first page");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_index_is_checked_while_people_talk() {
+    const TALKS: usize = 4;
+    let errand = Errand::new("[limits]\nrequests_per_minute = 1000000\n").await;
+    upload(&errand.client, chains(400)).await;
+    let listed = errand.client.get("/v1/conversations?limit=200").await.expect(200);
+    let old: Vec<String> =
+        listed["items"].as_array().expect("a list").iter().map(crate::support::client::id_of).collect();
+    let talks: Vec<_> = (0..TALKS)
+        .map(|talk| {
+            let (client, old) = (errand.client.clone(), old.clone());
+            tokio::spawn(async move {
+                let conversation = client.converse("default").await;
+                for n in 0.. {
+                    let turn = client.tell(&conversation, &json!([]).to_string()).await;
+                    client.turn_is(&turn, "completed").await;
+                    let renamed = format!("/v1/conversations/{}", old[(n * TALKS + talk) % old.len()]);
+                    let title = json!({"title": format!("walnut {n}")});
+                    client.send(reqwest::Method::PATCH, &renamed, &title).await.expect(200);
+                }
+            })
+        })
+        .collect();
+    for _ in 0..8 {
+        tokio::task::block_in_place(|| check(&errand));
+    }
+    assert!(talks.iter().all(|talk| !talk.is_finished()), "they talked all the while");
+    talks.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
 /// A restart may have come before they were.

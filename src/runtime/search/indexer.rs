@@ -3,6 +3,7 @@
 //! A commit of the index says which changes are in it. What is behind is read again after a crash, and a change is
 //! forgotten only once a later commit than the one that took it in is on the disk: a power cut may take back the last.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -352,7 +353,7 @@ impl Search {
                     let _ = answer.send(done);
                 }
                 Some(Order::Check(answer)) => {
-                    let checked = self.compare(&work.index).await;
+                    let checked = self.compare(&work.index, work.progress.through).await;
                     match checked {
                         Ok(checked) => drop(answer.send(Ok(checked))),
                         Err(Failure::Index(error)) => drop(answer.send(Err(error))),
@@ -363,15 +364,26 @@ impl Search {
         }
     }
 
-    /// Nothing is committed to the index meanwhile. What is said meanwhile is counted as missing.
-    async fn compare(&self, index: &Index) -> Result<Checked, Failure> {
-        let mut census = Census::new();
+    /// Nothing is committed to the index meanwhile. What changes before it is looked at is left out.
+    async fn compare(&self, index: &Index, mut through: u64) -> Result<Checked, Failure> {
+        let (mut census, mut changed) = (Census::new(), HashSet::new());
         let mut from = Some(Scan::Messages { before: None });
         while let Some(at) = from {
             let texts = self.0.store.scan_searchables(at, STRETCH).await?;
-            let subjects = self.with_contents(texts.subjects).await;
             from = texts.next;
-            for (subject, texts) in &subjects {
+            // Asked afterwards: whatever the stretch has that is newer than the index is among it.
+            let mut more = true;
+            while more {
+                let Some(changes) = self.0.store.search_changes(through, STRETCH).await? else {
+                    return Err(Failure::Behind);
+                };
+                (through, more) = (changes.through, changes.more);
+                let subjects = changes.subjects.into_iter().map(|(subject, _)| subject);
+                changed.extend(subjects.filter(|subject| !at.is_past(*subject)));
+            }
+            let mut subjects = texts.subjects;
+            subjects.retain(|(subject, _)| !changed.contains(subject));
+            for (subject, texts) in &self.with_contents(subjects).await {
                 search::count(&mut census, *subject, texts);
             }
         }
@@ -379,7 +391,7 @@ impl Search {
         let checked = self
             .quietly(move || {
                 index.check()?;
-                let there = index.census()?;
+                let there = index.census(&changed)?;
                 let mut checked = Checked { texts: index.len(), missing: 0, strange: 0 };
                 for (digest, count) in &there {
                     *census.entry(*digest).or_default() -= count;
