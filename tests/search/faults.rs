@@ -170,6 +170,10 @@ async fn an_index_is_checked_while_people_talk() {
                     let renamed = format!("/v1/conversations/{}", old[(n * TALKS + talk) % old.len()]);
                     let title = json!({"title": format!("walnut {n}")});
                     client.send(reqwest::Method::PATCH, &renamed, &title).await.expect(200);
+                    let head = client.get(&renamed).await.expect(200)["head"].clone();
+                    let named = format!("{renamed}/messages/{}", head.as_str().expect("it has messages"));
+                    let name = json!({"branch_name": format!("walnut {n}")});
+                    client.send(reqwest::Method::PATCH, &named, &name).await.expect(200);
                 }
             })
         })
