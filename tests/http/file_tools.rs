@@ -241,6 +241,10 @@ async fn what_comes_of_a_call_that_was_open_is_nothing_that_a_fork_learns() {
     let forked = fork(at, &asked).await;
     let again = fork(&forked, &asked).await;
     app.patch(at, &json!({"visibility": "private"})).await.is(200);
+    let cursor = app.get(at).await.is(200)["cursor"].as_str().unwrap().to_owned();
+    let before = format!("/v1/search?q=before&tool=late&after={cursor}");
+    assert_eq!(app.get(&before).await.is(200)["items"][0]["message_id"], asked);
+    assert_eq!(get(&before).await.is(200)["items"], json!([]), "nor when it has come");
     end(&calls[1], &"afterwards ".repeat(4_000)).await;
     let kept = app.get(&format!("{at}/files")).await.is(200)["items"][0].clone();
     let content = format!("/v1/files/{}/content", kept["id"].as_str().unwrap());

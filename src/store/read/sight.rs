@@ -273,7 +273,10 @@ impl Known {
 }
 
 const CAME_LATER: &str = "
-    SELECT 1 FROM calls WHERE message_id = :id AND seq > :as_of
+    SELECT 1 FROM calls
+    WHERE message_id = :id
+      AND (seq > :as_of OR state IN ('proposed', 'pending', 'approved', 'started')
+           OR state = 'unknown' AND resolved IS NULL)
     UNION ALL SELECT 1 FROM conversation_files WHERE message_id = :id AND seq > :as_of";
 
 const LAST_QUESTION: &str = "
