@@ -17,11 +17,11 @@ use super::query::Query;
 use super::rarity::Rarity;
 use super::shown::Seen;
 use super::view::View;
-use super::write::unpacked;
+use super::write::{subject_of, unpacked};
 use crate::chat::message::Role;
 use crate::chat::searchable::{Sees, Subject, TextKind};
 use crate::clock::Timestamp;
-use crate::id::{ConversationId, MessageId};
+use crate::id::ConversationId;
 use crate::priority::{Steps, give_way};
 
 /// Where more than one text in so many is seen, looking at each match costs less than going from one of those to the next.
@@ -297,12 +297,7 @@ impl Search<'_> {
         }
         let (high, subject) = (columns.subject_high.get_val(doc), columns.subject.get_val(doc));
         let candidate = Candidate {
-            subject: match kind {
-                TextKind::Title => Subject::Conversation(ConversationId::from_halves(high, subject)),
-                TextKind::Message | TextKind::Call | TextKind::File | TextKind::Branch => {
-                    Subject::Message(MessageId::from_halves(high, subject))
-                }
-            },
+            subject: subject_of(kind, high, subject),
             kind,
             role,
             conversation_id: ConversationId::from_halves(columns.conversation_high.get_val(doc), low),

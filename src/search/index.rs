@@ -33,7 +33,7 @@ const PARTS: [SegmentComponent; 6] = [
 ];
 
 /// Of the fields, and of what the analyzer makes of a text. An index of another version is made anew.
-const VERSION: u32 = 2_000 + analyzer::VERSION;
+const VERSION: u32 = 3_000 + analyzer::VERSION;
 
 const ANALYZER: &str = "weir";
 

@@ -8,6 +8,7 @@ use super::analyzer::Language;
 use super::index::{Census, Error, Index, Progress, payload};
 use crate::chat::message::Role;
 use crate::chat::searchable::{Searchable, Subject, TextKind};
+use crate::id::{ConversationId, MessageId};
 use crate::priority::give_way;
 
 /// What each thread gathers before it writes a piece, in bytes.
@@ -135,10 +136,21 @@ pub fn count(census: &mut Census, subject: Subject, texts: &[Searchable]) {
     }
 }
 
+/// What a subject is known by. The conversation of a subagent and what it is asked there first have the id of the call:
+/// the low half of a conversation's is turned over.
 pub(super) fn halves(subject: Subject) -> (u64, u64) {
     match subject {
         Subject::Message(id) => (id.high(), id.low()),
-        Subject::Conversation(id) => (id.high(), id.low()),
+        Subject::Conversation(id) => (id.high(), !id.low()),
+    }
+}
+
+pub(super) fn subject_of(kind: TextKind, high: u64, low: u64) -> Subject {
+    match kind {
+        TextKind::Title => Subject::Conversation(ConversationId::from_halves(high, !low)),
+        TextKind::Message | TextKind::Call | TextKind::File | TextKind::Branch => {
+            Subject::Message(MessageId::from_halves(high, low))
+        }
     }
 }
 

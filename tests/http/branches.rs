@@ -340,6 +340,13 @@ async fn marks_are_kept_and_a_fork_takes_them_along_as_they_were() {
     app.patch(&theirs, &json!({"starred": false})).await.is(200);
     assert_eq!(node(&app.get(&format!("{at}/tree")).await.is(200))["starred"], true);
     assert_eq!(node(&app.get(&format!("{forked}/tree")).await.is(200))["starred"], false);
+    // A star is nothing that is found by its words.
+    let position = "SELECT value FROM meta WHERE key = 'search'";
+    let before = app.rows(position);
+    app.patch(&theirs, &json!({"starred": true})).await.is(200);
+    assert_eq!(app.rows(position), before);
+    app.patch(&theirs, &json!({"branch_name": "Plan C"})).await.is(200);
+    assert!(app.rows(position) > before);
     let unknown = format!("{at}/messages/msg_00000000000000000000000000");
     assert_eq!(app.patch(&unknown, &json!({"starred": true})).await.problem(404), "not-found");
     assert_eq!(app.patch(&message, &json!({"branch_name": ""})).await.invalid(), "/branch_name");

@@ -252,6 +252,23 @@ async fn a_retry_asks_people_again_and_the_model_is_told_of_the_second_try() {
 }
 
 #[tokio::test]
+async fn a_call_is_found_by_its_changed_arguments_while_it_runs() {
+    let scene = Scene::new().await;
+    let turn = scene.calls(&json!([refund("walnut")])).await;
+    scene.turn_is(&turn, "waiting").await;
+    let approval = scene.pending().await.remove(0);
+    scene.client.get("/v1/search?q=walnut&after=0.0").await.expect(200);
+    let changed = json!({"decision": "approve", "args": {"order": "zyzzyva", "how": "hang"}});
+    scene.decide(&approval, changed).await.expect(200);
+    scene.has_asked_for("zyzzyva").await;
+    let found = scene.client.get("/v1/search?q=zyzzyva&after=0.0").await.expect(200);
+    assert_eq!(found["items"][0]["kind"], "call", "{found}");
+    let (fine, out, error) = scene.server.operate(&["index", "check"]);
+    assert!(fine, "{out}{error}");
+    scene.client.cancel(&turn).await.expect(200);
+}
+
+#[tokio::test]
 async fn changed_arguments_pass_the_schema_again_and_are_what_runs() {
     let scene = Scene::new().await;
     let turn = scene.calls(&json!([refund("7")])).await;

@@ -1,6 +1,6 @@
 //! What a conversation says about messages that it sees, each row true from one position of the log to another.
 
-use rusqlite::{Transaction, named_params};
+use rusqlite::{OptionalExtension, Transaction, named_params};
 
 use super::Place;
 use super::search;
@@ -18,9 +18,24 @@ const BEGIN: &str = "
     INSERT INTO annotations (conversation_id, kind, subject, seq, message_id, body)
     VALUES (:conversation_id, :kind, :subject, :seq, :message_id, :body)";
 
+const NAME: &str = "
+    SELECT body ->> '$.branch_name' FROM annotations
+    WHERE conversation_id = :conversation_id AND kind = 'marks' AND subject = :subject AND until IS NULL";
+
 pub(super) fn mark(tx: &Transaction<'_>, place: Place, id: MessageId, marks: &Marks) -> Result<(), Error> {
+    let before: Option<Option<String>> = tx
+        .prepare_cached(NAME)?
+        .query_row(
+            named_params! {":conversation_id": place.conversation_id.as_bytes(), ":subject": id.as_bytes()},
+            |row| row.get(0),
+        )
+        .optional()?;
     write(tx, place, Subject { kind: "marks", id: id.as_bytes(), message_id: id }, Some(&json(marks)))?;
-    search::message(tx, id)
+    // Nothing else that is said of a message is found by its words.
+    match before.flatten() == marks.branch_name {
+        true => Ok(()),
+        false => search::message(tx, id),
+    }
 }
 
 pub(super) fn compact(tx: &Transaction<'_>, place: Place, compaction: &Compaction) -> Result<(), Error> {

@@ -44,6 +44,7 @@ pub(super) fn change(
     event: &Event,
 ) -> Result<MessageId, Error> {
     let mut call = read::call(tx, id)?.ok_or(Conflict::UnknownCall(id))?;
+    let before = call.args_text.clone();
     call.evolve(event);
     tx.prepare_cached(CHANGE)?.execute(named_params! {
         ":id": id.as_bytes(),
@@ -58,7 +59,7 @@ pub(super) fn change(
         ":resolved": call.resolved.as_ref().map(word),
         ":seq": place.seq.0.cast_signed(),
     })?;
-    if call.state.is_terminal() {
+    if call.state.is_terminal() || call.args_text != before {
         search::message(tx, call.message_id)?;
     }
     Ok(call.message_id)
