@@ -442,10 +442,13 @@ impl Runtime {
 
     /// Takes what was deleted off the disk now, rather than soon.
     pub async fn purge(&self) -> Result<(), crate::store::Error> {
-        self.delete_abandoned().await;
-        self.0.store.tidy(self.0.clock.now()).await?;
+        // An agent that worked for a call is deleted once the call is gone, and then those that worked for it.
+        for _ in 0..=subagent::DEEPEST {
+            self.delete_abandoned().await;
+            self.0.store.tidy(self.0.clock.now()).await?;
+        }
         self.tidy_files().await;
-        Ok(())
+        self.0.store.forget_streamed().await
     }
 
     async fn tidy_files(&self) {

@@ -24,7 +24,7 @@ use crate::id::{CallId, ConversationId, MessageId, TurnId};
 use crate::tool::{AGENTS, Progress};
 
 /// An agent may ask one that may ask one that may ask nobody.
-const DEEPEST: u32 = 3;
+pub(super) const DEEPEST: u32 = 3;
 
 /// Of what the agent says, as progress of the call.
 const TAIL_CHARS: usize = 200;

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use rusqlite::Connection;
+use tokio::sync::oneshot;
 
+use crate::clock::Timestamp;
 use crate::id::MessageId;
 use crate::store::error::Error;
 use crate::store::journal;
@@ -19,6 +21,8 @@ use crate::store::writer::queue::Work;
 const BREATH: Duration = Duration::from_millis(50);
 /// A store without a commit for this long is quiet.
 const QUIET: Duration = Duration::from_secs(2);
+/// Until readers let go of the WAL, with a breath in between.
+const TRIES: u32 = 100;
 /// 4 MiB of WAL.
 const CHECKPOINT_PAGES: i64 = 1024;
 /// 32 MiB of WAL. While commits never pause, some frames always come after a checkpoint, and the WAL would grow for
@@ -29,7 +33,11 @@ const RESTART_PAGES: i64 = 8192;
 pub(super) struct Signal {
     news: Mutex<News>,
     changed: Condvar,
+    /// Who wants what was deleted off the disk.
+    asked: Mutex<Vec<Asked>>,
 }
+
+type Asked = oneshot::Sender<Result<(), Error>>;
 
 #[derive(Debug, Clone, Copy, Default)]
 struct News {
@@ -46,6 +54,15 @@ impl Signal {
         let mut news = self.news.lock();
         news.commits += 1;
         (news.journal_bytes, news.journal_from, news.floor) = (journal_bytes, journal_from, floor);
+        drop(news);
+        self.changed.notify_one();
+    }
+
+    /// Has the journal and the WAL let go of what was deleted.
+    pub fn ask(&self, asked: Asked) {
+        // `wait` looks with the same lock held.
+        let news = self.news.lock();
+        self.asked.lock().push(asked);
         drop(news);
         self.changed.notify_one();
     }
@@ -72,7 +89,7 @@ impl Signal {
     /// Waits for a commit after `seen`, at most `patience` if there is any.
     fn wait(&self, seen: u64, patience: Option<Duration>) -> News {
         let mut news = self.news.lock();
-        while news.commits == seen && !news.closed {
+        while news.commits == seen && !news.closed && self.asked.lock().is_empty() {
             match patience {
                 None => self.changed.wait(&mut news),
                 Some(patience) if self.changed.wait_for(&mut news, patience).timed_out() => break,
@@ -99,6 +116,10 @@ impl Keeper {
             seen = news.commits;
             if news.closed {
                 break;
+            }
+            for asked in std::mem::take(&mut *self.shared.keeper.asked.lock()) {
+                // Who asked may have gone.
+                let _ = asked.send(self.forget());
             }
             let tended = match (news.sealed, quiet) {
                 (true, _) => Ok(()),
@@ -135,7 +156,8 @@ impl Keeper {
             && let Some(floor) = news.floor
             && news.journal_from >= floor
         {
-            self.spill(floor)?;
+            // The older half.
+            self.spill(floor, floor + self.last()?.saturating_sub(floor) / 2)?;
         }
         Ok(())
     }
@@ -148,15 +170,46 @@ impl Keeper {
         Ok(())
     }
 
+    /// Lets go of the text of all that has ended, wherever else it is streamed meanwhile, and of the WAL.
+    fn forget(&self) -> Result<(), Error> {
+        let trims = || self.tell(Record::Expire { before: Timestamp::from_millis(0) });
+        trims()?;
+        let through = self.last()?;
+        if let Some(floor) = self.shared.keeper.look().floor {
+            self.spill(floor, through)?;
+        }
+        while self.shared.keeper.look().journal_from < through {
+            trims()?;
+        }
+        for _ in 0..TRIES {
+            let busy: bool = self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+            if !busy {
+                return Ok(());
+            }
+            std::thread::sleep(BREATH);
+        }
+        Err(Error::Busy)
+    }
+
+    fn tell(&self, record: Record) -> Result<(), Error> {
+        let answer = self.shared.queue.push(Lane::Bulk, Work::Upkeep(vec![record]))?;
+        answer.blocking_recv().map_err(|_| Error::Closed)?
+    }
+
+    fn last(&self) -> Result<u64, Error> {
+        let last: i64 = self.conn.query_row("SELECT max(position) FROM journal", [], |row| row.get(0))?;
+        Ok(last.unsigned_abs())
+    }
+
     /// Pages in the WAL, and how many of them are in the database as well.
     fn checkpoint(&self, pragma: &str) -> Result<(i64, i64), Error> {
         Ok(self.conn.query_row(pragma, [], |row| Ok((row.get(1)?, row.get(2)?)))?)
     }
 
-    /// Moves the older half of the open text from the journal into chunks, each byte once.
-    fn spill(&self, floor: u64) -> Result<(), Error> {
+    /// Moves the open text from the journal into chunks up to a row, each byte once.
+    fn spill(&self, floor: u64, through: u64) -> Result<(), Error> {
         let mut answers = Vec::new();
-        for record in self.older_half(floor)? {
+        for record in self.open_text(floor, through)? {
             answers.push(self.shared.queue.push(Lane::Bulk, Work::Upkeep(vec![record]))?);
         }
         for answer in answers {
@@ -166,11 +219,9 @@ impl Keeper {
         Ok(())
     }
 
-    /// A spill for every open message, also of no text: each lets go of that half.
-    fn older_half(&self, floor: u64) -> Result<Vec<Record>, Error> {
+    /// A spill for every open message, also of no text: each lets go of what is up to there.
+    fn open_text(&self, floor: u64, through: u64) -> Result<Vec<Record>, Error> {
         let tx = self.conn.unchecked_transaction()?;
-        let last: i64 = tx.query_row("SELECT max(position) FROM journal", [], |row| row.get(0))?;
-        let through = floor + last.unsigned_abs().saturating_sub(floor) / 2;
         let open = tails::streaming(&tx, None)?;
         let mut pieces: HashMap<MessageId, Vec<Piece>> = HashMap::new();
         journal::scan(&tx, floor, through, |position, entry| {

@@ -118,6 +118,20 @@ pub enum Record {
     },
 }
 
+impl Record {
+    /// Whether it does nothing but let go of what is no longer needed: nobody waits for it.
+    pub(super) const fn forgets(&self) -> bool {
+        matches!(
+            self,
+            Self::Spill { .. }
+                | Self::Purge { .. }
+                | Self::Erase { .. }
+                | Self::Erased { .. }
+                | Self::Expire { .. }
+        )
+    }
+}
+
 /// What files may take up at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileRoom {

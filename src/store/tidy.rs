@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rusqlite::{OptionalExtension, named_params};
+use tokio::sync::oneshot;
 
 use crate::clock::Timestamp;
 use crate::id::{ConversationId, MessageId};
@@ -52,6 +53,13 @@ impl Store {
         }
         fail::fail_point!("store::before_erased");
         self.upkeep(Record::Erased { conversation_id, message_id: root }).await
+    }
+
+    /// Takes the streamed text of what was deleted out of the journal and the WAL, also while something streams.
+    pub async fn forget_streamed(&self) -> Result<(), Error> {
+        let (asked, answer) = oneshot::channel();
+        self.inner.shared.keeper.ask(asked);
+        answer.await.map_err(|_| Error::Closed)?
     }
 
     async fn upkeep(&self, record: Record) -> Result<(), Error> {

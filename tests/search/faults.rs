@@ -201,9 +201,13 @@ async fn what_was_left_in_small_pieces_becomes_one_at_the_next_start() {
         said += 2;
         assert_eq!(found(&errand, "walnut").await.len(), said);
     }
+    // And what a kill left of the index before this one goes.
+    let aside = errand.server.data().join("search.old");
+    std::fs::create_dir(&aside).expect("there is none");
+    std::fs::write(aside.join("words"), "deleted").expect("it can be written");
     errand.kill_and_restart().await;
     within("the pieces to become one", async {
-        while pieces(&errand) > 1 {
+        while pieces(&errand) > 1 || aside.exists() {
             tokio::time::sleep(POLL).await;
         }
     })
@@ -300,15 +304,45 @@ async fn what_is_deleted_is_gone_from_the_index_once_it_is_purged() {
     let gone = format!("/v1/conversations/{}", errand.conversation);
     errand.client.send(reqwest::Method::DELETE, &gone, &Value::Null).await.expect(204);
     assert_eq!(found(&errand, "zyzzyva").await, [""; 0]);
-    let (fine, out, error) = errand.command(&["purge"]);
-    assert!(fine, "{out}{error}");
-    let holds = |path: &Path| {
-        let bytes = std::fs::read(path).unwrap_or_default();
-        bytes.windows(7).any(|window| window == b"zyzzyva")
-    };
-    let index = std::fs::read_dir(errand.server.data().join("search")).expect("an index");
-    let told: Vec<_> = index.map(|entry| entry.expect("listed").path()).filter(|path| holds(path)).collect();
-    assert_eq!(told, Vec::<PathBuf>::new());
+    purge(&errand);
+    assert_eq!(files_of_the_index_with(&errand, b"zyzzyva"), Vec::<PathBuf>::new());
     check(&errand);
     errand.client.get(&format!("/v1/conversations/{kept}")).await.expect(200);
+}
+
+fn purge(errand: &Errand) {
+    let (fine, out, error) = errand.command(&["purge"]);
+    assert!(fine, "{out}{error}");
+}
+
+fn files_of_the_index_with(errand: &Errand, word: &[u8]) -> Vec<PathBuf> {
+    let holds = |path: &PathBuf| {
+        let bytes = std::fs::read(path).unwrap_or_default();
+        bytes.windows(word.len()).any(|window| window == word)
+    };
+    let index = std::fs::read_dir(errand.server.data().join("search")).expect("an index");
+    index.map(|entry| entry.expect("listed").path()).filter(holds).collect()
+}
+
+/// While the index is made anew, more is deleted than it takes in at a time afterwards.
+#[tokio::test]
+async fn a_purge_waits_until_all_that_was_deleted_is_off_the_disk() {
+    const MANY: usize = 700;
+    let mut errand = Errand::new("").await;
+    upload(&errand.client, chains(600)).await;
+    let answer = |n: usize| json!({"message_id": n.to_string(), "text": "zyzzyva", "role": "assistant"});
+    let answers: Vec<Value> = (0..MANY).map(answer).collect();
+    let first = json!({"message_id": "first", "text": "zyzzyva", "role": "prompter", "replies": answers});
+    let tree = json!({"message_tree_id": "wide", "prompt": first}).to_string();
+    upload(&errand.client, tree.into_bytes()).await;
+    let found = errand.client.get("/v1/search?q=zyzzyva&limit=1&after=0.0").await.expect(200);
+    let wide =
+        format!("/v1/conversations/{}", crate::support::client::id_of(&found["items"][0]["conversation"]));
+    errand.server.kill9();
+    std::fs::remove_dir_all(errand.server.data().join("search")).expect("it is there");
+    errand.server.restart().await;
+    errand.client.send(reqwest::Method::DELETE, &wide, &Value::Null).await.expect(204);
+    purge(&errand);
+    assert_eq!(files_of_the_index_with(&errand, b"zyzzyva"), Vec::<PathBuf>::new());
+    check(&errand);
 }

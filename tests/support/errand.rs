@@ -125,15 +125,7 @@ impl Errand {
 
     /// A command of the operator on its data: whether it went well, and what it printed.
     pub fn command(&self, arguments: &[&str]) -> (bool, String, String) {
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_weir"))
-            .args(arguments)
-            .current_dir(self.server.path())
-            .env_clear()
-            .env("WEIR_DATA", self.server.data())
-            .output()
-            .expect("it can be run");
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it prints text");
-        (output.status.success(), text(output.stdout), text(output.stderr))
+        self.server.operate(arguments)
     }
 }
 

@@ -194,6 +194,18 @@ impl Server {
     fn failpoint_file(&self) -> PathBuf {
         self.dir.path().join("failpoint")
     }
+    /// A command of the operator on its data: whether it went well, and what it printed.
+    pub fn operate(&self, arguments: &[&str]) -> (bool, String, String) {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_weir"))
+            .args(arguments)
+            .current_dir(self.path())
+            .env_clear()
+            .env("WEIR_DATA", self.data())
+            .output()
+            .expect("it can be run");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it prints text");
+        (output.status.success(), text(output.stdout), text(output.stderr))
+    }
 
     pub fn data(&self) -> PathBuf {
         self.dir.path().join("data")

@@ -126,3 +126,35 @@ async fn agents_ask_agents_only_so_deep_and_with_what_is_left_of_the_budget() {
     let failed = scene.turn_is(&turn, "failed").await;
     assert!(failed["problem"]["detail"].as_str().expect("why").contains("tokens"), "{failed}");
 }
+
+#[tokio::test]
+async fn agents_that_worked_for_a_call_are_in_the_index_and_go_with_it_when_it_is_purged() {
+    let scene = Scene::new().await;
+    let look = json!([{"tool": "look", "args": {"order": "1"}}]);
+    let turn = scene.calls(&json!([helper(&json!([helper(&look)]))])).await;
+    scene.answer(&turn).await;
+    let operate = |what: &[&str]| {
+        let (fine, out, error) = scene.server.operate(what);
+        assert!(fine, "{what:?}: {out}{error}");
+    };
+    operate(&["index", "check"]);
+    let (mut at, mut all) = (scene.conversation.clone(), Vec::new());
+    while let Some(started) = scene.client.log(&at).await.events_of_type("tool.started").next()
+        && let Some(child) = started["child_id"].as_str()
+    {
+        at = child.to_owned();
+        all.push(at.clone());
+    }
+    assert_eq!(all.len(), 2);
+    let title = json!({"title": "something else"});
+    scene.client.send(Method::PATCH, &format!("/v1/conversations/{at}"), &title).await.expect(200);
+    operate(&["index", "check"]);
+
+    let whole = format!("/v1/conversations/{}", scene.conversation);
+    scene.client.send(Method::DELETE, &whole, &json!({})).await.expect(204);
+    operate(&["purge"]);
+    for child in all {
+        assert_eq!(scene.client.get(&format!("/v1/conversations/{child}")).await.status, 404);
+    }
+    operate(&["index", "check"]);
+}

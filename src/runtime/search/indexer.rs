@@ -43,8 +43,8 @@ pub(super) enum Order {
     Rebuild,
     /// See whether it is what was written: a search could not read it.
     Doubt,
-    /// Take what was deleted off the disk.
-    Forget(oneshot::Sender<Result<(), search::Error>>),
+    /// Take what was deleted up to a position off the disk.
+    Forget(u64, oneshot::Sender<Result<(), search::Error>>),
     /// Compare the index with everything there is.
     Check(oneshot::Sender<Result<Checked, search::Error>>),
 }
@@ -145,7 +145,13 @@ impl Search {
 
     /// Opens what is there, if it is whole.
     async fn go_on(&self, dir: PathBuf) -> Result<(Index, Progress), search::Error> {
-        let index = self.promptly(move || Index::open(&dir)).await?;
+        let index = self
+            .promptly(move || {
+                // Where the one before was moved, if that was cut off.
+                remove(&aside(&dir))?;
+                Index::open(&dir)
+            })
+            .await?;
         let pace = if index.len() > SOON as u64 { Pace::Quiet } else { Pace::Prompt };
         let check = move || {
             index.check()?;
@@ -330,7 +336,12 @@ impl Search {
         loop {
             let order = {
                 let mut wanted = self.0.wanted.lock();
-                let next = wanted.iter().position(|order| !matches!(order, Order::Rebuild));
+                let is_next = |order: &Order| match order {
+                    Order::Rebuild => false,
+                    Order::Doubt | Order::Check(_) => true,
+                    Order::Forget(through, _) => *through <= work.progress.through,
+                };
+                let next = wanted.iter().position(is_next);
                 next.map(|next| wanted.remove(next))
             };
             match order {
@@ -339,7 +350,7 @@ impl Search {
                     let index = work.index.clone();
                     self.quietly(move || index.check()).await?;
                 }
-                Some(Order::Forget(answer)) => {
+                Some(Order::Forget(_, answer)) => {
                     let (index, closing) = (work.index.clone(), work.writer);
                     let done = self.quietly(move || {
                         closing.close()?;
@@ -506,15 +517,15 @@ impl Search {
 
     /// Takes the words of what was deleted off the disk.
     pub async fn forget_deleted(&self) -> Result<(), super::Error> {
-        self.catch_up().await?;
+        let through = self.0.store.search_position().await?;
         let (answer, answered) = oneshot::channel();
-        self.order(Order::Forget(answer));
+        self.order(Order::Forget(through, answer));
         Ok(answered.await.map_err(|_| super::Error::NotYet)??)
     }
 }
 
 fn begin(dir: &Path, progress: Progress) -> Result<(Index, Progress), search::Error> {
-    let aside = dir.with_extension("old");
+    let aside = aside(dir);
     for gone in [aside.as_path(), dir] {
         match gone == dir && dir.exists() {
             true => std::fs::rename(dir, &aside).map_err(search::Error::Unwritable)?,
@@ -527,6 +538,10 @@ fn begin(dir: &Path, progress: Progress) -> Result<(Index, Progress), search::Er
     writer.close()?;
     remove(&aside)?;
     Ok((index, progress))
+}
+
+fn aside(dir: &Path) -> PathBuf {
+    dir.with_extension("old")
 }
 
 fn remove(dir: &Path) -> Result<(), search::Error> {

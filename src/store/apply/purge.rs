@@ -15,7 +15,9 @@ const SLICE: i64 = 64;
 const MESSAGES: i64 = 8;
 
 /// The steps in their order; one that deletes anything is the whole slice.
-const STEPS: [&str; 11] = [
+const STEPS: [&str; 12] = [
+    "DELETE FROM idempotency_keys WHERE turn_id IN (
+         SELECT turn_id FROM events WHERE conversation_id = :id ORDER BY seq LIMIT :slice)",
     "DELETE FROM turns WHERE id IN (
          SELECT turn_id FROM events WHERE conversation_id = :id ORDER BY seq LIMIT :slice)",
     "DELETE FROM events WHERE conversation_id = :id AND seq IN (
@@ -71,8 +73,8 @@ pub(super) fn slice(tx: &Transaction<'_>, id: ConversationId) -> Result<(), Erro
     let mut deleted = 0;
     for (step, sql) in STEPS.iter().enumerate() {
         deleted += tx.prepare_cached(sql)?.execute(named_params! {":id": id.as_bytes(), ":slice": SLICE})?;
-        // The turns of a slice of events go with it.
-        if step > 0 && deleted > 0 {
+        // The turns of a slice of events go with it, and their keys.
+        if step > 1 && deleted > 0 {
             return Ok(());
         }
     }

@@ -3,10 +3,11 @@
 use rusqlite::{Connection, Transaction, named_params};
 
 use crate::store::error::Error;
-use crate::store::record::Batch;
+use crate::store::record::{Batch, Record};
 
-/// Rows that one commit deletes at most.
+/// Rows that one commit deletes at most, and one that does nothing but forget.
 const TRIM: u64 = 4;
+const TRIM_AT_LEISURE: u64 = 64;
 
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::store) struct Journal {
@@ -49,7 +50,11 @@ impl Journal {
         floor: Option<u64>,
     ) -> Result<(), Error> {
         let keep_from = floor.unwrap_or(batch.position).min(batch.position);
-        batch.journal_from = keep_from.min(self.first + TRIM).max(self.first);
+        let trim = match batch.jobs.iter().flatten().all(Record::forgets) {
+            true => TRIM_AT_LEISURE,
+            false => TRIM,
+        };
+        batch.journal_from = keep_from.min(self.first + trim).max(self.first);
         self.write_as_told(tx, batch, deltas)
     }
 
