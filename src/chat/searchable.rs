@@ -86,6 +86,16 @@ impl Scan {
     }
 }
 
+/// What stands in for a conversation where it has deleted a message that a fork still shows: whoever reads the
+/// conversation does not see it there.
+pub fn deleted_of(id: ConversationId) -> ConversationId {
+    ConversationId::from_halves(id.high(), deleted_of_low(id.low()))
+}
+
+fn deleted_of_low(low: u64) -> u64 {
+    low ^ 1 << 63
+}
+
 /// Whether somebody sees messages of a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sees {
@@ -136,7 +146,9 @@ impl Reach {
     }
 
     pub fn add_fork(&mut self, id: ConversationId, of: ConversationId) {
-        self.forks.entry(of.low()).or_default().push(id);
+        for of in [of.low(), deleted_of_low(of.low())] {
+            self.forks.entry(of).or_default().push(id);
+        }
     }
 
     /// Says what it has more than that one.

@@ -204,7 +204,7 @@ async fn step(world: &mut World, users: &[Scope], store: &Store, rng: &mut StdRn
             let own: Vec<_> = seen.into_iter().filter(|id| known.said.contains(id)).collect();
             let Some(root) = own.choose(rng).copied() else { return };
             known.gone.push(root);
-            known.talk.event(Event::BranchDeleted { message_id: root });
+            known.talk.event(Event::BranchDeleted { message_id: root, turn_ids: Vec::new() });
         }
         95..98 => {
             let title = text(rng);
@@ -466,6 +466,49 @@ async fn what_others_say_changes_nothing_in_an_answer() {
         // Under this title stands what the fork shows of it, but the fork is called something else.
         open.event(titled("a walnut on the meadow")).committed(store).await;
         assert_eq!(answers().await, before);
+    }
+}
+
+/// What the owner of a conversation finds who deleted most of it, with the scores; and what somebody finds who forked
+/// that before.
+async fn found_after_deleting(forks: bool, query: &str) -> (Vec<(f32, String)>, Vec<MessageId>) {
+    let Searched { store, search, .. } = &Searched::open();
+    let owner = scope();
+    let other = colleague(&owner);
+    let mut talk = Talk::new(&owner);
+    talk.create();
+    let kept = talk.say("a walnut and a violin on the meadow that is behind the orchard");
+    let root = talk.say("walnut violin");
+    let leaf = (0..250).map(|_| talk.say("walnut violin")).last().expect("some");
+    talk.event(visibility(Visibility::Workspace)).committed(store).await;
+    let mut fork = Talk::new(&other);
+    if forks {
+        fork.create();
+        fork.event(forked(&talk, leaf)).committed(store).await;
+    }
+    talk.event(Event::HeadChanged { head: Some(kept) });
+    talk.event(Event::BranchDeleted { message_id: root, turn_ids: Vec::new() }).committed(store).await;
+    store.erase_branch(talk.id, root).await.unwrap();
+    talk.event(visibility(Visibility::Private)).committed(store).await;
+    in_step(store, search).await;
+    let look = async |who: &Scope| {
+        let ask = Ask { query: query.to_owned(), ..Ask::default() };
+        search.search(who, ask, 10, None).await.unwrap().hits
+    };
+    let owners = look(&owner).await.into_iter().map(|hit| (hit.score, hit.snippet.text)).collect();
+    let others = look(&other).await;
+    assert!(others.iter().all(|hit| hit.conversation_id == fork.id));
+    (owners, others.into_iter().filter_map(|hit| hit.message_id).collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_fork_holds_of_a_deleted_branch_is_found_there_and_nowhere_else() {
+    for query in ["walnut violin", "walnut OR meadow", "wal*"] {
+        let (alone, nothing) = found_after_deleting(false, query).await;
+        assert_eq!((alone.len(), nothing.len()), (1, 0), "{query}: {alone:?}");
+        let (forked, held) = found_after_deleting(true, query).await;
+        assert_eq!(forked, alone, "{query}");
+        assert_eq!(held.len(), 10, "{query}");
     }
 }
 

@@ -34,8 +34,10 @@ pub(super) fn erase(tx: &Transaction<'_>, id: ConversationId, messages: &[Messag
             continue;
         }
         redact(tx, id, *message_id)?;
-        if is_free(tx, *message_id)? {
-            remove(tx, *message_id)?;
+        match is_free(tx, *message_id)? {
+            true => remove(tx, *message_id)?,
+            // From now on it is found through forks alone.
+            false => search::message(tx, *message_id)?,
         }
     }
     Ok(())

@@ -6,13 +6,14 @@ use rusqlite::{Connection, OptionalExtension, named_params};
 
 use super::file;
 use crate::chat::message::{Marks, Part, Role};
-use crate::chat::searchable::{Scan, Searchable, Subject, TextKind};
+use crate::chat::searchable::{Scan, Searchable, Subject, TextKind, deleted_of};
 use crate::id::{ConversationId, MessageId};
 use crate::priority::give_way;
 use crate::store::Store;
 use crate::store::error::Error;
 use crate::store::record::{Lane, Record};
 use crate::store::row::Row;
+use crate::store::tree;
 use crate::store::writer::queue::Work;
 
 /// What the index is to look at again.
@@ -180,7 +181,8 @@ const MESSAGE: &str = "
     SELECT m.id, m.conversation_id, m.role, m.model, m.created_at, coalesce(t.agent, c.agent) AS agent,
            EXISTS (SELECT 1 FROM file_uses u WHERE u.message_id = m.id)
            OR EXISTS (SELECT 1 FROM conversation_files p WHERE p.message_id = m.id) AS has_files,
-           EXISTS (SELECT 1 FROM annotations a WHERE a.message_id = m.id AND a.kind = 'marks') AS has_marks
+           EXISTS (SELECT 1 FROM annotations a WHERE a.message_id = m.id AND a.kind = 'marks') AS has_marks,
+           EXISTS (SELECT 1 FROM deleted_branches d WHERE d.conversation_id = m.conversation_id) AS pruned
     FROM messages m JOIN conversations c ON c.id = m.conversation_id LEFT JOIN turns t ON t.id = m.turn_id
     WHERE m.id = :id AND m.status <> 'streaming'";
 
@@ -189,9 +191,11 @@ pub(super) fn of_message(tx: &Connection, id: MessageId) -> Result<Vec<Searchabl
     let mut rows = statement.query(named_params! {":id": id.as_bytes()})?;
     let Some(row) = rows.next()? else { return Ok(Vec::new()) };
     let row = Row::new(row, "messages", "id");
+    let of: ConversationId = row.id("conversation_id")?;
+    let deleted = row.get("pruned")? && is_deleted(tx, of, id)?;
     let message = Searchable {
         kind: TextKind::Message,
-        conversation_id: row.id("conversation_id")?,
+        conversation_id: if deleted { deleted_of(of) } else { of },
         role: Some(row.word::<Role>("role")?),
         model: row.get("model")?,
         at: row.at("created_at")?,
@@ -214,8 +218,18 @@ pub(super) fn of_message(tx: &Connection, id: MessageId) -> Result<Vec<Searchabl
     }
     if has_marks {
         of_branches(tx, id, &message, &mut texts)?;
+        // What it was called there went with it.
+        texts.retain(|text| text.kind != TextKind::Branch || !deleted || text.conversation_id != of);
     }
     Ok(texts)
+}
+
+/// Whether a conversation has deleted one of its messages, and forks alone show it.
+fn is_deleted(tx: &Connection, of: ConversationId, id: MessageId) -> Result<bool, Error> {
+    match tree::node(tx, id)? {
+        Some(node) => Ok(!tree::visible(tx, of, &node)?),
+        None => Ok(false),
+    }
 }
 
 const PARTS: &str = "
