@@ -278,6 +278,18 @@ async fn a_fork_of_a_fork_outlives_both_its_origins() {
 }
 
 #[tokio::test]
+async fn forks_of_forks_have_an_end() {
+    let (app, at) = demo().await;
+    app.talk(&at, "count to 2").await;
+    let mut last = at;
+    for _ in 0..100 {
+        last = fork(&app, &last, &json!({})).await;
+    }
+    assert_eq!(app.post(&format!("{last}/fork"), &json!({})).await.problem(409), "conflict");
+    assert_eq!(path(&app, &last).await, ["count to 2", "1, 2"]);
+}
+
+#[tokio::test]
 async fn a_fork_is_private_and_stays_when_its_origin_is_closed_to_its_maker() {
     let (app, at) = demo().await;
     app.talk(&at, "count to 2").await;

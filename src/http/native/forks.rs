@@ -18,6 +18,9 @@ use crate::runtime;
 use crate::scope::Scope;
 use crate::store::{self, Conflict, KeyScope};
 
+/// Whoever reads or searches a fork looks at all that it goes back to.
+const GENERATIONS: usize = 100;
+
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ForkRequest {
@@ -35,7 +38,8 @@ pub struct ForkRequest {
 ///
 /// The fork is yours and private. It sees the path down to that message, whatever becomes of the conversation, and
 /// nothing beside it. Calls that are still open go on in this conversation alone: in the fork they are cancelled, and what
-/// comes of them is not told there. 409 while the message is still streaming.
+/// comes of them is not told there. 409 while the message is still streaming, and for a fork of a fork of a fork, 100
+/// deep.
 #[utoipa::path(post, path = "/v1/conversations/{conversation_id}/fork", tag = "branches",
     operation_id = "fork_conversation", request_body = ForkRequest,
     params(("conversation_id" = ConversationId, Path),
@@ -66,6 +70,10 @@ pub async fn fork(
     let message = found.ok_or_else(|| Error::new(Kind::Conflict, "there is no message to fork at yet"))?;
     if message.message.status == crate::chat::message::MessageStatus::Streaming {
         let detail = "this message is still streaming; fork at the one above it, or once it is complete";
+        return Err(Error::new(Kind::Conflict, detail));
+    }
+    if state.runtime().store().generations(id.id()).await? >= GENERATIONS {
+        let detail = format!("forks of forks are at most {GENERATIONS} deep; fork one of those above it");
         return Err(Error::new(Kind::Conflict, detail));
     }
     let info = ConversationInfo {

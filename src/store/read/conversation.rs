@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, named_params};
 use serde_json::Value;
 
 use super::approval;
+use super::lineage;
 use super::turn::{self, TurnRow};
 use crate::chat::approval::Approval;
 use crate::chat::conversation::ConversationInfo;
@@ -150,6 +151,11 @@ impl Store {
     /// The last structural event of a log: its end, where nothing is streaming.
     pub async fn position(&self, id: ConversationId) -> Result<Seq, Error> {
         self.read(move |tx| position(tx, id)).await
+    }
+
+    /// How many conversations one goes back to, fork by fork.
+    pub async fn generations(&self, id: ConversationId) -> Result<usize, Error> {
+        self.read(move |tx| lineage::generations(tx, id)).await
     }
 
     pub async fn snapshot(&self, scope: &Scope, id: ConversationId) -> Result<Option<Snapshot>, Error> {

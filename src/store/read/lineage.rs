@@ -33,6 +33,15 @@ pub(super) fn as_of(tx: &Connection, id: ConversationId, of: ConversationId) -> 
     Ok(as_of)
 }
 
+/// How many conversations it goes back to.
+pub(super) fn generations(tx: &Connection, id: ConversationId) -> Result<usize, Error> {
+    let (mut at, mut count) = (id, 0);
+    while let Some((above, _)) = origin(tx, at)? {
+        (at, count) = (above, count + 1);
+    }
+    Ok(count)
+}
+
 fn origin(tx: &Connection, id: ConversationId) -> Result<Option<(ConversationId, i64)>, Error> {
     let origin: Option<([u8; 16], i64)> = tx
         .prepare_cached(ORIGIN)?
