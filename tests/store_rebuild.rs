@@ -263,7 +263,7 @@ async fn forks_what_is_said_about_messages_and_erased_branches_are_rebuilt_too()
     let last = talk.answer_under(turn, Some(doomed));
     talk.part(last, 0).delta(last, 0, "another secret").complete(last).end_turn(turn);
     talk.event(Event::HeadChanged { head: Some(answer) });
-    talk.event(Event::BranchDeleted { message_id: doomed }).committed(&store).await;
+    talk.event(Event::BranchDeleted { message_id: doomed, turn_ids: Vec::new() }).committed(&store).await;
     store.erase_branch(talk.id, doomed).await.unwrap();
     talk.event(Event::ConversationDeleted {}).committed(&store).await;
     store.tidy(NOW).await.unwrap();

@@ -141,7 +141,12 @@ pub enum Event {
 
     /// A message and everything below it is gone from this conversation.
     #[serde(rename = "branch.deleted")]
-    BranchDeleted { message_id: MessageId },
+    BranchDeleted {
+        message_id: MessageId,
+        /// What waited in the queue to be said there, and never was.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        turn_ids: Vec<TurnId>,
+    },
     /// What the conversation says about a message: all of it, not the difference.
     #[serde(rename = "message.marked")]
     MessageMarked { message_id: MessageId, marks: Marks },

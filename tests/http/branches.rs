@@ -433,7 +433,12 @@ async fn what_runs_and_waits_on_a_deleted_branch_ends() {
     let seen = app.get(&at).await.is(200);
     assert_eq!(seen["head"], Value::Null);
     assert_eq!(seen["turns"], json!({"running": [], "waiting": [], "queued": []}));
-    tiles(&log(&app, &at).await);
+    let events = log(&app, &at).await;
+    tiles(&events);
+    // Nor is it told what waited to be said.
+    assert!(!format!("{events:?}").contains("waiting"), "{events:?}");
+    let turn = format!("/v1/turns/{}", queued["turn"]["id"].as_str().unwrap());
+    assert_eq!(app.get(&turn).await.problem(404), "not-found");
     script.open_gate();
     app.talk(&at, "a new root").await;
     assert_eq!(path(&app, &at).await, ["a new root", "one two three"]);

@@ -290,7 +290,7 @@ impl Ledger {
                 assert!(life.unknown && !life.resolved, "what nobody knew is said once");
                 life.resolved = true;
             }
-            Event::BranchDeleted { message_id } => {
+            Event::BranchDeleted { message_id, .. } => {
                 assert!(self.messages.contains_key(message_id), "what is deleted was there");
             }
             Event::ConversationUpdated { .. }

@@ -139,6 +139,7 @@ fn delete_branch(conversation: &Conversation, doomed: &Doomed, stamp: &Stamp) ->
     let mut draft = Draft::of(conversation);
     let turns = conversation.turns.values().filter(|turn| on_branch(Some(turn.leaf)));
     let turns: Vec<(TurnId, TurnId)> = turns.map(|turn| (turn.id, turn.plan.lane)).collect();
+    let mut turn_ids = Vec::new();
     for Queued { turn_id, turn } in &conversation.queue {
         let follows = || turns.iter().any(|(_, lane)| *lane == turn.lane);
         let stands_there = match turn.parent_id {
@@ -147,6 +148,7 @@ fn delete_branch(conversation: &Conversation, doomed: &Doomed, stamp: &Stamp) ->
         };
         if stands_there {
             draft.event(Event::TurnCancelled { turn_id: *turn_id });
+            turn_ids.push(*turn_id);
         }
     }
     for (turn_id, _) in turns {
@@ -155,7 +157,7 @@ fn delete_branch(conversation: &Conversation, doomed: &Doomed, stamp: &Stamp) ->
     if on_branch(conversation.head) {
         draft.event(Event::HeadChanged { head: doomed.parent_id });
     }
-    draft.event(Event::BranchDeleted { message_id: doomed.message_id });
+    draft.event(Event::BranchDeleted { message_id: doomed.message_id, turn_ids });
     draft.start_queued(stamp);
     draft.decision
 }

@@ -231,7 +231,7 @@ fn describe(body: &mut Body, event: &Event, call: Option<&Call>, approval: Optio
                 body.set_output(output);
             }
         }
-        (Event::BranchDeleted { message_id }, _) => body.set("message_id", &message_id.to_string()),
+        (Event::BranchDeleted { message_id, .. }, _) => body.set("message_id", &message_id.to_string()),
         _ => {}
     }
 }

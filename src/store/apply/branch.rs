@@ -13,7 +13,12 @@ const DELETE: &str = "
     INSERT INTO deleted_branches (conversation_id, message_id, depth)
     VALUES (:conversation_id, :message_id, :depth)";
 
-pub(super) fn delete(tx: &Transaction<'_>, place: Place, root: MessageId) -> Result<(), Error> {
+pub(super) fn delete(
+    tx: &Transaction<'_>,
+    place: Place,
+    root: MessageId,
+    queued: &[TurnId],
+) -> Result<(), Error> {
     let node = tree::node(tx, root)?.ok_or(Conflict::UnknownMessage(root))?;
     let own = node.conversation_id == place.conversation_id;
     if !own || !tree::visible(tx, place.conversation_id, &node)? {
@@ -22,6 +27,12 @@ pub(super) fn delete(tx: &Transaction<'_>, place: Place, root: MessageId) -> Res
     tx.prepare_cached(DELETE)?.execute(named_params! {
     ":conversation_id": place.conversation_id.as_bytes(), ":message_id": root.as_bytes(),
     ":depth": node.depth.cast_signed()})?;
+    // They have no message that could be erased.
+    let log = Log { tx, id: place.conversation_id };
+    for turn_id in queued.iter().copied() {
+        log.blacken_events(&Span { turn_id, first: 0, last: place.seq.0.cast_signed() }, |_| true)?;
+        tx.prepare_cached(FORGET_TURN)?.execute(named_params! {":id": turn_id.as_bytes()})?;
+    }
     Ok(())
 }
 

@@ -104,7 +104,7 @@ fn fold(tx: &Transaction<'_>, place: Place, event: &Event) -> Result<(), Error> 
             annotation::uncompact(tx, place, *compaction_id, *message_id)
         }
         Event::ConversationDeleted {} => conversation::delete(tx, place),
-        Event::BranchDeleted { message_id } => branch::delete(tx, place, *message_id),
+        Event::BranchDeleted { message_id, turn_ids } => branch::delete(tx, place, *message_id, turn_ids),
         Event::MessageMarked { message_id, marks } => annotation::mark(tx, place, *message_id, marks),
         Event::MessageCreated { turn_id, message, .. } => message::create(tx, place, *turn_id, message),
         Event::PartStarted { message_id, index, part, .. } => {

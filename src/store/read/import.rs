@@ -75,7 +75,7 @@ fn deleted(tx: &Connection, id: ConversationId) -> Result<Vec<MessageId>, Error>
     let mut deleted = Vec::new();
     while let Some(row) = rows.next()? {
         let row = Row::new(row, "events", "body");
-        if let Event::BranchDeleted { message_id } = row.json("body")? {
+        if let Event::BranchDeleted { message_id, .. } = row.json("body")? {
             deleted.push(message_id);
         }
     }
