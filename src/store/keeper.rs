@@ -178,7 +178,10 @@ impl Keeper {
         if let Some(floor) = self.shared.keeper.look().floor {
             self.spill(floor, through)?;
         }
-        while self.shared.keeper.look().journal_from < through {
+        let behind = || through.saturating_sub(self.shared.keeper.look().journal_from);
+        let mut patience = behind() + u64::from(TRIES);
+        while behind() > 0 {
+            patience = patience.checked_sub(1).ok_or(Error::Busy)?;
             trims()?;
         }
         for _ in 0..TRIES {
