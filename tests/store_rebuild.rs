@@ -319,23 +319,7 @@ async fn files_and_what_uses_them_are_rebuilt_too() {
     let turn_id = talk.start_turn(asked);
     let answer = talk.answer_under(turn_id, Some(asked));
     talk.complete(answer);
-    let call = Call {
-        id: CallId::new(),
-        turn_id,
-        message_id: answer,
-        tool: "files.write".to_owned(),
-        args: None,
-        args_text: "{}".to_owned(),
-        state: CallState::Started,
-        output: None,
-        error: None,
-        rule: None,
-        resolved: None,
-        retry_of: None,
-        question: None,
-        child_id: None,
-        progress: None,
-    };
+    let call = call(CallId::new(), turn_id, answer);
     let call_id = call.id;
     talk.event(Event::ToolProposed { turn_id, call });
     let asked = |id| {
@@ -502,4 +486,68 @@ async fn old_open_text_leaves_the_journal_and_is_found_after_a_restart() {
     let copy = tempfile::tempdir().unwrap();
     Store::rebuild(options(&copy), NOW, kept.0.lock().unwrap().clone()).unwrap();
     assert_eq!(tables(&dir), tables(&copy));
+}
+
+/// Before, calls had no positions: an upgrade takes them from the log, where a fork asks for them.
+#[tokio::test]
+async fn an_upgrade_knows_which_calls_had_ended_when_a_fork_was_made() {
+    let (dir, scope) = (tempfile::tempdir().unwrap(), scope());
+    let (store, _) = Store::open(options(&dir), NOW).unwrap();
+    let mut talk = Talk::new(&scope);
+    let asked = talk.create().say("do both");
+    let turn_id = talk.start_turn(asked);
+    let answer = talk.answer(turn_id);
+    let [early, late] = [CallId::new(), CallId::new()];
+    for call_id in [early, late] {
+        let index = talk.parts(answer);
+        talk.part(answer, index);
+        talk.event(Event::ToolProposed { turn_id, call: call(call_id, turn_id, answer) });
+    }
+    let succeeded = |call_id| Event::ToolSucceeded {
+        turn_id,
+        call_id,
+        output: "done".to_owned(),
+        files: Vec::new(),
+        usage: None,
+    };
+    talk.complete(answer).event(succeeded(early)).committed(&store).await;
+    let mut fork = Talk::new(&scope);
+    let origin = ForkPoint { conversation_id: talk.id, message_id: answer };
+    fork.create().event(Event::ConversationForked { origin }).committed(&store).await;
+    talk.event(succeeded(late)).committed(&store).await;
+    store.close().await;
+    let before = tables(&dir);
+
+    let old = rusqlite::Connection::open(dir.path().join("weir.db")).unwrap();
+    old.execute_batch(
+        "ALTER TABLE calls DROP COLUMN seq; DROP INDEX idempotency_keys_of_turn; PRAGMA user_version = 13",
+    )
+    .unwrap();
+    drop(old);
+    let (store, _) = Store::open(options(&dir), NOW).unwrap();
+    let path = store.path(&scope, fork.id, None, None, 1).await.unwrap().unwrap();
+    let states: Vec<_> = path.messages[0].calls.iter().map(|call| (call.id, call.state)).collect();
+    assert_eq!(states, [(early, CallState::Succeeded), (late, CallState::Cancelled)]);
+    store.close().await;
+    assert_eq!(tables(&dir), before);
+}
+
+fn call(id: CallId, turn_id: TurnId, message_id: MessageId) -> Call {
+    Call {
+        id,
+        turn_id,
+        message_id,
+        tool: "files.write".to_owned(),
+        args: None,
+        args_text: "{}".to_owned(),
+        state: CallState::Started,
+        output: None,
+        error: None,
+        rule: None,
+        resolved: None,
+        retry_of: None,
+        question: None,
+        child_id: None,
+        progress: None,
+    }
 }

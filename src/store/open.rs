@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, named_params};
-use rusqlite_migration::{M, Migrations};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, named_params};
+use rusqlite_migration::{HookResult, M, Migrations};
 
 use crate::chat::event::Epoch;
 use crate::clock::Timestamp;
+use crate::id::CallId;
 use crate::store::error::Error;
 use crate::store::record::{Alone, Replicate};
 
@@ -70,8 +71,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0011_search.sql"),
     include_str!("../../migrations/0012_reaches.sql"),
     include_str!("../../migrations/0013_covering.sql"),
-    include_str!("../../migrations/0014_calls_of_forks.sql"),
+    CALLS_OF_FORKS,
 ];
+const CALLS_OF_FORKS: &str = include_str!("../../migrations/0014_calls_of_forks.sql");
 
 /// The version of the tables that this program knows.
 pub const SCHEMA: i64 = MIGRATIONS.len() as i64;
@@ -152,8 +154,32 @@ fn migrate(conn: &mut Connection) -> Result<(), Error> {
     if found > known {
         return Err(Error::NewerSchema { found, known });
     }
-    let migrations = Migrations::new(MIGRATIONS.iter().map(|sql| M::up(sql)).collect());
+    let migration = |sql: &&'static str| match *sql == CALLS_OF_FORKS {
+        true => M::up_with_hook(sql, place_calls),
+        false => M::up(sql),
+    };
+    let migrations = Migrations::new(MIGRATIONS.iter().map(migration).collect());
     Ok(migrations.to_latest(conn)?)
+}
+
+const SAID_OF_CALLS: &str = "
+    SELECT seq, coalesce(body ->> '$.call_id', body ->> '$.call.id') FROM events
+    WHERE conversation_id IN (SELECT origin_id FROM conversations WHERE origin_id IS NOT NULL)
+      AND body ->> '$.type' LIKE 'tool.%'
+    ORDER BY conversation_id, seq";
+
+/// When each call of what was forked last changed, as its log has it.
+fn place_calls(tx: &Transaction<'_>) -> HookResult {
+    let mut said = tx.prepare(SAID_OF_CALLS)?;
+    let mut place = tx.prepare("UPDATE calls SET seq = :seq WHERE id = :id")?;
+    let mut rows = said.query([])?;
+    while let Some(row) = rows.next()? {
+        let (seq, id): (i64, Option<String>) = (row.get(0)?, row.get(1)?);
+        if let Some(id) = id.and_then(|id| id.parse::<CallId>().ok()) {
+            place.execute(named_params! {":seq": seq, ":id": id.as_bytes()})?;
+        }
+    }
+    Ok(())
 }
 
 const EPOCH: &str = "SELECT value FROM meta WHERE key = 'epoch'";
