@@ -233,7 +233,8 @@ mod tests {
         let low = |number| id(number).low();
         let before = reach(&[1, 2], &[(2, 3)]);
         assert_eq!(added(&before, reach(&[1, 2], &[(2, 3)])), Some(vec![]));
-        let more = vec![(low(4), Sees::All), (low(5), Sees::Some)];
+        let deleted = deleted_of(id(5)).low();
+        let more = vec![(low(4), Sees::All), (low(5), Sees::Some), (deleted, Sees::Some)];
         assert_eq!(added(&before, reach(&[1, 2, 4], &[(2, 3), (4, 5)])), Some(more));
         assert_eq!(added(&before, reach(&[1, 2, 3], &[(2, 3)])), None, "of 3 more is seen");
         assert_eq!(added(&before, reach(&[1, 4], &[])), None, "2 and 3 are gone");
